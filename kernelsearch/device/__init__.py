@@ -1,0 +1,28 @@
+"""What runs kernels. `open_device` is the table of short names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelsearch.device.base import Device
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Hardware
+from kernelsearch.sandbox.base import Sandbox
+
+NAMES = ("cuda", "pycuda", "emulated")
+
+
+def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int = 0) -> Device:
+    """The device called `name`. `hardware` holds the peaks of the GPU that is used, or that is modelled by `emulated`.
+
+    Raises `ToolMissing` when the machine cannot provide it, `UsageError` for an unknown name.
+    """
+    if name == "emulated":
+        from kernelsearch.device.emulated import EmulatedDevice
+
+        return EmulatedDevice(sandbox=sandbox, scratch=scratch, hardware=hardware)
+    if name in ("cuda", "pycuda"):
+        from kernelsearch.device.cuda import CudaDevice
+
+        return CudaDevice(sandbox=sandbox, scratch=scratch, hardware=hardware, ordinal=ordinal, backend="cupy" if name == "cuda" else "pycuda")
+    raise UsageError(f"unknown device {name!r}; one of {', '.join(NAMES)}")

@@ -1,0 +1,21 @@
+"""The vocabulary: frozen stdlib dataclasses and enums, no I/O, no third-party import.
+
+Units everywhere: times in µs (durations of our own work in seconds), sizes in bytes, rates in bytes/s and FLOP/s, money in USD.
+"""
+
+from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
+from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, KernelResources, Verdict
+from kernelsearch.model.expression import Expression
+from kernelsearch.model.hardware import Hardware
+from kernelsearch.model.measurement import CaseTiming, Measurement, TimeKind
+from kernelsearch.model.profile import Bottleneck, Metric, MetricSet, Profile, Resource
+from kernelsearch.model.reward import Reward, RewardProfile, Term
+from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
+from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance
+
+__all__ = [
+    "Arg", "ArgKind", "Attempt", "Bottleneck", "Budget", "Build", "Candidate", "Case", "CaseTiming", "Check", "Context", "Cost",
+    "Distribution", "DType", "Environment", "Evaluation", "Expression", "Finding", "Form", "Hardware", "KernelResources", "Launch",
+    "LaunchPlan", "Measurement", "Metric", "MetricSet", "Node", "Origin", "Outcome", "Policy", "Profile", "Proposal", "Reference",
+    "Resource", "Reward", "RewardProfile", "RunSpec", "Scratch", "Task", "Term", "TimeKind", "Tolerance", "Totals", "Usage", "Verdict",
+]

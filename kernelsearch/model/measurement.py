@@ -1,0 +1,79 @@
+"""Times, and what is known of how they were taken. All times in µs.
+
+A time is *measured* on hardware or *modelled* by the emulated device; a `Measurement` is one or the other, and `compare` refuses
+to mix them.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class TimeKind(enum.Enum):
+    MEASURED = "measured"
+    MODELLED = "modelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseTiming:
+    """All samples of one timed case, in the order they were taken; a modelled time has one sample."""
+
+    case: str
+    samples_us: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.samples_us or not all(math.isfinite(s) and s > 0 for s in self.samples_us):
+            raise ValueError(f"case {self.case!r}: samples must be positive and finite")
+
+    @property
+    def median_us(self) -> float:
+        return statistics.median(self.samples_us)
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range over the median; 0 for a single sample."""
+        if len(self.samples_us) < 4:
+            return 0.0
+        quartiles = statistics.quantiles(self.samples_us, n=4)
+        return (quartiles[2] - quartiles[0]) / self.median_us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Timings of every timed case, with the state of the device around them (`conditions`: clocks, power, throttle reasons)."""
+
+    kind: TimeKind
+    timings: tuple[CaseTiming, ...]
+    cache: str = "flushed"  # what was done to L2 before each sample
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def time_us(self) -> float:
+        """Geometric mean of the cases' medians: the figure that stands for the whole."""
+        return math.exp(statistics.fmean(math.log(t.median_us) for t in self.timings))
+
+    @property
+    def spread(self) -> float:
+        """The largest relative interquartile range of any case."""
+        return max(t.spread for t in self.timings)
+
+    def median_us(self, case: str) -> float:
+        """Median of one case; raises `KeyError` for a case that was not timed."""
+        for timing in self.timings:
+            if timing.case == case:
+                return timing.median_us
+        raise KeyError(case)
+
+    def speedup_over(self, baseline: Measurement) -> float:
+        """Geometric mean over cases of baseline median / own median. Raises `ValueError` across kinds or cases."""
+        if self.kind is not baseline.kind:
+            raise ValueError("a modelled time cannot be compared with a measured one")
+        ours = {t.case: t.median_us for t in self.timings}
+        theirs = {t.case: t.median_us for t in baseline.timings}
+        if ours.keys() != theirs.keys():
+            raise ValueError("the two measurements timed different cases")
+        return math.exp(statistics.fmean(math.log(theirs[c] / ours[c]) for c in ours))

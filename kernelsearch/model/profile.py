@@ -1,0 +1,68 @@
+"""Hardware evidence about one candidate: counters by their Nsight Compute names, and what they say.
+
+The emulated device fills the same names where it can; `kind` tells which of the two it was.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kernelsearch.model.measurement import TimeKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A counter's value in base units (byte, not Mbyte), and that unit as Nsight Compute spells it."""
+
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSet:
+    """Counters that are collected together. `metrics` maps Nsight Compute names to what they tell a reader."""
+
+    name: str
+    metrics: Mapping[str, str]
+
+
+class Resource(enum.Enum):
+    """What a kernel can be bound by, as a person and a model call it."""
+
+    DRAM_BANDWIDTH = "memory bandwidth"
+    UNCOALESCED = "uncoalesced access"
+    SHARED_CONFLICTS = "shared-memory bank conflicts"
+    L2 = "L2 bandwidth"
+    COMPUTE = "compute throughput"
+    OCCUPANCY = "occupancy"
+    LATENCY = "memory latency"
+    SPILLS = "register spills"
+    LAUNCH = "launch overhead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bottleneck:
+    """One named limit with the evidence for it, in a sentence with numbers."""
+
+    resource: Resource
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Counters of the kernel that took most of the time in one timed call."""
+
+    kind: TimeKind
+    metric_set: str
+    kernel: str
+    metrics: Mapping[str, Metric]
+    bottleneck: Bottleneck | None = None
+    notes: tuple[str, ...] = ()  # what is missing, and why
+    facts: Mapping[str, str] = field(default_factory=dict)  # short derived figures for tables: "sectors/request" -> "18.5"
+
+    def value(self, name: str) -> float | None:
+        """The counter's value, or None when it was not collected."""
+        metric = self.metrics.get(name)
+        return None if metric is None else metric.value

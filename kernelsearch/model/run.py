@@ -1,0 +1,140 @@
+"""One search: what was chosen before it began, what each attempt asked and gave, and what has been spent."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kernelsearch.model.candidate import Candidate, Usage
+from kernelsearch.model.evaluation import Evaluation
+from kernelsearch.model.reward import Reward
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of a run; None is no limit. The first to be reached ends it."""
+
+    candidates: int | None = None
+    minutes: float | None = None
+    usd: float | None = None
+
+    def spent(self, totals: Totals, pending: int = 0) -> str | None:
+        """Which limit is reached when `pending` more attempts are under way, in words; None when none is."""
+        if self.candidates is not None and totals.candidates + pending >= self.candidates:
+            return f"{self.candidates} candidates"
+        if self.minutes is not None and totals.seconds >= self.minutes * 60:
+            return f"{self.minutes:g} minutes"
+        if self.usd is not None and totals.usage.usd >= self.usd:
+            return f"{self.usd:g} USD"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a run has used so far. `candidates` counts recorded attempts other than the baseline, usable or not."""
+
+    candidates: int = 0
+    seconds: float = 0.0  # wall clock, earlier sessions of a resumed run included
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Everything chosen before a run starts. Two runs with equal specs on the emulated device give equal journals
+    (times of day apart) when `parallel` is 1 and the proposer is deterministic."""
+
+    task: str  # digest
+    task_name: str
+    device: str = "auto"  # auto | cuda | pycuda | emulated
+    hardware: str = ""  # profile name; the device's own when empty
+    strategy: str = "mcts"
+    strategy_options: Mapping[str, float] = field(default_factory=dict)
+    proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
+    proposer_options: Mapping[str, str] = field(default_factory=dict)
+    reward: str = "default"
+    metrics: str = "quick"  # "none" switches profiling off
+    budget: Budget = Budget()
+    parallel: int = 1
+    seed: int = 0
+    unsafe: bool = False  # run candidates without a sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a strategy asks for: an edit of `parent`. `seed` makes the proposer's choices reproducible."""
+
+    ticket: int  # counts asks; pairs a `tell` with its `ask`
+    parent: int  # node number
+    seed: int
+    directive: str | None = None
+
+
+class Outcome(enum.Enum):
+    """What became of an attempt."""
+
+    EVALUATED = "evaluated"
+    DUPLICATE = "duplicate"  # the same candidate as an earlier node, whose evaluation it shares
+    UNUSABLE = "unusable"  # the reply held no edit, or it did not apply
+    EXHAUSTED = "exhausted"  # the proposer knows nothing more for this parent
+    LLM_FAILED = "model failed"  # refused, truncated, busy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What a worker gives back. `candidate` and `evaluation` are there when EVALUATED; `detail` tells what went wrong."""
+
+    proposal: Proposal | None  # None: the baseline itself
+    outcome: Outcome
+    candidate: Candidate | None = None
+    evaluation: Evaluation | None = None
+    detail: str = ""
+    usage: Usage = Usage()
+    prompt: str = ""  # kept also when the reply was unusable
+    reply: str = ""
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.outcome is Outcome.EVALUATED and (self.candidate is None or self.evaluation is None):
+            raise ValueError("an evaluated attempt has a candidate and an evaluation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One recorded attempt. Number 0 is the baseline. Visit counts and the like are not here: `tell` rebuilds them."""
+
+    number: int
+    attempt: Attempt
+    reward: Reward | None = None  # None when there is nothing to score
+    at_seconds: float = 0.0  # wall clock since the run began
+
+    @property
+    def parent(self) -> int | None:
+        return None if self.attempt.proposal is None else self.attempt.proposal.parent
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        return self.attempt.evaluation
+
+    @property
+    def candidate(self) -> Candidate | None:
+        return self.attempt.candidate
+
+    @property
+    def passed(self) -> bool:
+        return self.attempt.evaluation is not None and self.attempt.evaluation.passed
+
+    @property
+    def time_us(self) -> float | None:
+        return None if self.attempt.evaluation is None else self.attempt.evaluation.time_us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a proposer is shown: the node to edit, how it came about, and what was tried from it already."""
+
+    parent: Node
+    lineage: tuple[Node, ...] = ()  # grandparent first upwards, baseline last
+    siblings: tuple[Node, ...] = ()  # earlier attempts from the same parent
+    best: Node | None = None
+    baseline: Node | None = None

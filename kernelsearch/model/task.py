@@ -1,0 +1,250 @@
+"""What is to be computed, on what, and how exactly: everything about a task but the candidate's source.
+
+Identity: `digest` of the task covers all fields but `notes` and `assumptions`. Shapes are in elements, row-major.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kernelsearch.errors import UsageError
+from kernelsearch.model.expression import Expression, Number
+
+
+class DType(enum.Enum):
+    """Element types that cross the box, by their short names."""
+
+    F64 = "f64"
+    F32 = "f32"
+    F16 = "f16"
+    BF16 = "bf16"
+    I64 = "i64"
+    I32 = "i32"
+    I16 = "i16"
+    I8 = "i8"
+    U64 = "u64"
+    U32 = "u32"
+    U16 = "u16"
+    U8 = "u8"
+    BOOL = "bool"
+
+    @property
+    def size(self) -> int:
+        """Bytes of one element."""
+        return 1 if self is DType.BOOL else int(self.value.lstrip("bfiu")) // 8
+
+    @property
+    def is_float(self) -> bool:
+        return self in (DType.F64, DType.F32, DType.F16, DType.BF16)
+
+    @property
+    def mantissa_bits(self) -> int:
+        """Explicit mantissa bits of a float type (IEEE 754; bfloat16 has 7)."""
+        return {DType.F64: 52, DType.F32: 23, DType.F16: 10, DType.BF16: 7}[self]
+
+
+class Form(enum.Enum):
+    """How a candidate is entered."""
+
+    LAUNCHER = "launcher"  # an extern "C" host function on device pointers
+    KERNELS = "kernels"  # only __global__ functions and a launch plan; no candidate host code runs
+
+
+class ArgKind(enum.Enum):
+    INPUT = "input"
+    OUTPUT = "output"
+    INOUT = "inout"
+    SIZE = "size"
+    SCALAR = "scalar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg:
+    """One argument of the entry, in call order.
+
+    `shape` (tensors): extents as expressions over the case's sizes. `value` (scalars): the number passed unless a case
+    overrides it. `low`/`high` (integer tensors): inclusive lower and exclusive upper bound of random contents.
+    """
+
+    name: str
+    kind: ArgKind
+    dtype: DType
+    shape: tuple[Expression, ...] = ()
+    value: Number | None = None
+    low: Expression | None = None
+    high: Expression | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise UsageError(f"argument name {self.name!r} is not an identifier")
+        if self.is_tensor and not self.shape:
+            raise UsageError(f"tensor argument {self.name!r} needs a shape")
+        if not self.is_tensor and self.shape:
+            raise UsageError(f"{self.kind.value} argument {self.name!r} cannot have a shape")
+        if self.kind is ArgKind.SIZE and self.dtype.is_float:
+            raise UsageError(f"size argument {self.name!r} must be an integer type")
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.kind in (ArgKind.INPUT, ArgKind.OUTPUT, ArgKind.INOUT)
+
+    @property
+    def is_read(self) -> bool:
+        return self.kind in (ArgKind.INPUT, ArgKind.INOUT)
+
+    @property
+    def is_written(self) -> bool:
+        return self.kind in (ArgKind.OUTPUT, ArgKind.INOUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One set of sizes. `timed` cases are measured as well as verified; `scalars` override `Arg.value`."""
+
+    name: str
+    sizes: Mapping[str, int]
+    timed: bool = False
+    scalars: Mapping[str, Number] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for size, value in self.sizes.items():
+            if value < 1:
+                raise UsageError(f"case {self.name!r}: size {size} = {value}, must be at least 1")
+
+    @property
+    def names(self) -> dict[str, Number]:
+        """Sizes and scalars together, for evaluating expressions."""
+        return {**self.sizes, **self.scalars}
+
+
+class Distribution(enum.Enum):
+    """How the contents of float inputs are drawn. Integer inputs follow `Arg.low`/`Arg.high`."""
+
+    NORMAL = "normal"  # zero mean, unit variance: the only one that shows lost precision reliably
+    UNIFORM = "uniform"  # [-1, 1)
+    POSITIVE = "positive"  # [0.1, 1.1): for operators whose domain is positive
+    LOGNORMAL = "lognormal"  # heavy-tailed
+    SPIKES = "spikes"  # normal with 0.1 % of elements times 50, at random places
+    INTEGERS = "integers"  # {-2..2}: exact in every float type, so index errors show at any tolerance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """When an output counts as right.
+
+    With `reduction` (the length of the longest sum, as an expression) gates follow from dtype and length; `rtol` and
+    `atol` given by hand replace them. `atol` is relative to the root mean square of the reference.
+    """
+
+    reduction: Expression = Expression("1")
+    rtol: float | None = None
+    atol: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Irreducible work of one call: bytes through DRAM and floating-point operations, over the case's sizes."""
+
+    bytes: Expression | None = None
+    flops: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A trusted NumPy function in float64, run by the verifier outside the box.
+
+    Called as `function(**inputs, **sizes, **scalars)` with float inputs widened to float64; returns one array, or a dict of
+    arrays by output name. `inputs`, if named, is called as `inputs(rng, sizes, distribution)` and returns arrays for the inputs
+    that need structure (a CSR row pointer, a permutation); the others are drawn as usual.
+    """
+
+    source: str
+    function: str
+    inputs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a candidate may use beyond plain CUDA C++."""
+
+    libraries: tuple[str, ...] = ()
+    fast_math: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A kernel to make faster. `baseline` is its CUDA source; `flags` are the compiler flags it is built with."""
+
+    name: str
+    suite: str = "user"
+    form: Form
+    entry: str | None  # the host function of a launcher; None for the kernels form
+    args: tuple[Arg, ...]
+    cases: tuple[Case, ...]
+    distributions: tuple[Distribution, ...] = (Distribution.NORMAL, Distribution.INTEGERS)
+    tolerance: Tolerance = Tolerance()
+    cost: Cost = Cost()
+    baseline: str
+    flags: tuple[str, ...] = ("-O3",)
+    reference: Reference | None = None
+    policy: Policy = Policy()
+    notes: str = ""
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [arg.name for arg in self.args]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise UsageError(f"task {self.name!r}: argument named twice: {', '.join(sorted(doubled))}")
+        if (self.form is Form.LAUNCHER) != (self.entry is not None):
+            raise UsageError(f"task {self.name!r}: `entry` belongs to the launcher form, and only to it")
+        if not any(arg.is_written for arg in self.args):
+            raise UsageError(f"task {self.name!r}: no argument is an output")
+        if not any(case.timed for case in self.cases):
+            raise UsageError(f"task {self.name!r}: no case is timed; set timed = true in one of [[cases]]")
+        if doubled := {c.name for c in self.cases if [d.name for d in self.cases].count(c.name) > 1}:
+            raise UsageError(f"task {self.name!r}: case named twice: {', '.join(sorted(doubled))}")
+        if not self.distributions:
+            raise UsageError(f"task {self.name!r}: at least one distribution is needed")
+        for case in self.cases:
+            self.check_case(case)
+
+    def check_case(self, case: Case) -> None:
+        """Raise `UsageError` unless every shape and formula can be evaluated for `case`."""
+        for arg in self.args:
+            if arg.kind is ArgKind.SIZE and arg.name not in case.sizes:
+                raise UsageError(f"task {self.name!r}, case {case.name!r}: size {arg.name!r} has no value")
+            if arg.kind is ArgKind.SCALAR and arg.value is None and arg.name not in case.scalars:
+                raise UsageError(f"task {self.name!r}, case {case.name!r}: scalar {arg.name!r} has no value")
+            for extent in arg.shape:
+                if extent.integer(self.values(case)) < 1:
+                    raise UsageError(f"task {self.name!r}, case {case.name!r}: extent {extent} of {arg.name!r} is below 1")
+
+    def values(self, case: Case) -> dict[str, Number]:
+        """All names an expression may read in `case`: scalar defaults, then the case's sizes and scalars."""
+        defaults: dict[str, Number] = {a.name: a.value for a in self.args if a.kind is ArgKind.SCALAR and a.value is not None}
+        return {**defaults, **case.names}
+
+    def shape(self, arg: Arg, case: Case) -> tuple[int, ...]:
+        """Extents of `arg` in `case`, in elements."""
+        return tuple(extent.integer(self.values(case)) for extent in arg.shape)
+
+    def arg(self, name: str) -> Arg:
+        """The argument called `name`; raises `KeyError` when there is none."""
+        for arg in self.args:
+            if arg.name == name:
+                return arg
+        raise KeyError(name)
+
+    @property
+    def timed_cases(self) -> tuple[Case, ...]:
+        return tuple(case for case in self.cases if case.timed)
+
+    @property
+    def inputs(self) -> tuple[Arg, ...]:
+        return tuple(arg for arg in self.args if arg.is_read)
+
+    @property
+    def outputs(self) -> tuple[Arg, ...]:
+        return tuple(arg for arg in self.args if arg.is_written)

@@ -1,0 +1,89 @@
+"""Where untrusted code runs: a box with what it may see, spend and keep.
+
+The only package that touches top-level `sandbox/`. `bubblewrap` is the real box; `bare` has time-outs and limits but no walls, and
+is used only when the user says `--unsafe`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class SandboxLevel(enum.Enum):
+    """How strong the walls are; recorded with every evaluation."""
+
+    NONE = 0  # limits and time-outs only
+    BUBBLEWRAP = 2  # namespaces, read-only system, no network, no capabilities
+
+    @property
+    def text(self) -> str:
+        return {0: "none (unsafe)", 2: "bubblewrap (level 2 of 3)"}[self.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`seconds` is wall clock for the whole group. No address-space limit: CUDA reserves far more than it uses."""
+
+    seconds: float = 30.0
+    file_bytes: int = 1 << 30
+    open_files: int = 1024
+    processes: int = 256
+    output_bytes: int = 256 * 1024  # stdout and stderr are cut after this much each
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A command and its world. Paths appear inside under the same names; everything not listed is absent."""
+
+    command: tuple[str, ...]
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    devices: tuple[Path, ...] = ()  # device nodes, such as /dev/nvidia0
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None  # a writable path; the private /tmp when None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxResult:
+    """How the command ended. `returncode` is negative for a signal; stdout and stderr are opaque text, never a verdict."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool
+
+
+class LiveBox(Protocol):
+    """A started box that waits on its standard input: kept warm with libraries imported, used once."""
+
+    def send(self, data: bytes) -> None:
+        """Write to its standard input and close it."""
+        ...
+
+    def read_line(self, timeout_s: float) -> str | None:
+        """One line of its standard output (a sign of readiness), or None when none comes in time."""
+        ...
+
+    def wait(self, timeout_s: float) -> BoxResult:
+        """The end of it; on time-out the whole group is killed and `timed_out` set."""
+        ...
+
+    def kill(self) -> None: ...
+
+
+class Sandbox(Protocol):
+    """Implemented by `bubblewrap` and `bare`. Raises `SandboxBroken` when the box itself cannot be made."""
+
+    @property
+    def level(self) -> SandboxLevel: ...
+
+    def run(self, box: Box) -> BoxResult: ...
+
+    def start(self, box: Box) -> LiveBox: ...
