@@ -24,5 +24,6 @@ def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardwar
     if name in ("cuda", "pycuda"):
         from kernelsearch.device.cuda import CudaDevice
 
-        return CudaDevice(sandbox=sandbox, scratch=scratch, hardware=hardware, ordinal=ordinal, backend="cupy" if name == "cuda" else "pycuda")
+        backend = "cupy" if name == "cuda" else "pycuda"
+        return CudaDevice(sandbox=sandbox, scratch=scratch, hardware=hardware, ordinal=ordinal, backend=backend)
     raise UsageError(f"unknown device {name!r}; one of {', '.join(NAMES)}")
