@@ -14,6 +14,9 @@ from typing import Protocol
 
 from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, Verdict
 
+POISON = 0xFF
+"""Every byte of an output before a call: NaN in all float types, -1 or the maximum in integers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:

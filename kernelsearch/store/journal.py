@@ -1,0 +1,175 @@
+"""The history of a run: an append-only file with one line a node. State is a fold over it, and resuming is replaying.
+
+A line is `<checksum> <json>`; long texts (source, prompt, reply) are blobs. Only the main thread of a run writes here. A line that is
+not what was written ends the readable part: what stands before it is whole and is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from kernelsearch import codec, digest
+from kernelsearch.errors import JournalDamaged, UsageError
+from kernelsearch.model import Attempt, Context, Node, Outcome, Proposal, Reward, Totals
+from kernelsearch.store.blobs import Blobs
+
+_INLINE = 120  # texts up to this length stay in the line, where a person can read them
+_BLOB = "blob:"
+
+
+class Journal:
+    """Nodes of a run in order, with what follows from them: children, the best, and what has been spent.
+
+    Opening reads all whole lines. `damage` tells of a line that could not be read; `repair()` must then be called before `append`.
+    """
+
+    def __init__(self, path: Path, blobs: Blobs) -> None:
+        self.path = path
+        self.nodes: list[Node] = []
+        self.totals = Totals()
+        self.damage: JournalDamaged | None = None
+        self._blobs = blobs
+        self._children: defaultdict[int, list[int]] = defaultdict(list)
+        self._best: Node | None = None
+        self._file: BinaryIO | None = None
+        self._whole = 0  # bytes of the file that are whole lines
+        if path.exists():
+            self._read()
+
+    @property
+    def best(self) -> Node | None:
+        """The fastest node that passed; the earlier one of equals."""
+        return self._best
+
+    def children(self, number: int) -> tuple[Node, ...]:
+        """Attempts made from a node, oldest first."""
+        return tuple(self.nodes[child] for child in self._children[number])
+
+    def lineage(self, number: int) -> tuple[Node, ...]:
+        """Ancestors of a node, its parent first, the baseline last."""
+        ancestors: list[Node] = []
+        parent = self.nodes[number].parent
+        while parent is not None:
+            ancestors.append(self.nodes[parent])
+            parent = self.nodes[parent].parent
+        return tuple(ancestors)
+
+    def context(self, proposal: Proposal) -> Context:
+        """What a proposer is shown for `proposal`."""
+        return Context(
+            parent=self.nodes[proposal.parent],
+            lineage=self.lineage(proposal.parent),
+            siblings=self.children(proposal.parent),
+            best=self._best,
+            baseline=self.nodes[0],
+        )
+
+    def append(self, attempt: Attempt, reward: Reward | None, at_seconds: float) -> Node:
+        """Record an attempt and return its node. Raises `UsageError` when the disk refuses; the file is then as before."""
+        node = Node(number=len(self.nodes), attempt=attempt, reward=reward, at_seconds=at_seconds)
+        try:
+            self._write(self._line(node))
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self.path}: {error.strerror}. Nothing recorded so far is lost; mend that, then `kernelsearch resume {self.path.parent}`"
+            ) from error
+        self._fold(node)
+        return node
+
+    def repair(self) -> Path | None:
+        """Move everything from the damaged line on to a file beside the journal; returns that file, None when nothing was wrong."""
+        if self.damage is None:
+            return None
+        data = self.path.read_bytes()
+        aside = self.path.with_name(f"{self.path.name}.damaged-line-{self.damage.line}")
+        aside.write_bytes(data[self._whole :])
+        with self.path.open("r+b") as file:
+            file.truncate(self._whole)
+        self.damage = None
+        return aside
+
+    def close(self) -> None:
+        """Flush to disk and close; the nodes stay readable."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def _write(self, line: bytes) -> None:
+        if self.damage is not None:
+            raise self.damage
+        if self._file is None:
+            self._file = self.path.open("ab")
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError:
+            self._file.close()
+            self._file = None
+            os.truncate(self.path, self._whole)
+            raise
+        self._whole += len(line)
+
+    def _read(self) -> None:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    node = self._parse(line)
+                    if node.number != len(self.nodes):
+                        raise UsageError(f"node {node.number} stands where {len(self.nodes)} belongs")
+                except UsageError as error:
+                    self.damage = JournalDamaged(
+                        f"{self.path}, line {number}: {error}; the {len(self.nodes)} nodes before it are whole", number
+                    )
+                    return
+                self._fold(node)
+                self._whole += len(line)
+
+    def _fold(self, node: Node) -> None:
+        self.nodes.append(node)
+        if node.parent is not None:
+            self._children[node.parent].append(node.number)
+        time_us = node.time_us
+        if time_us is not None and (self._best is None or self._best.time_us is None or time_us < self._best.time_us):
+            self._best = node
+        counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
+        self.totals = Totals(
+            candidates=self.totals.candidates + counts,
+            seconds=max(self.totals.seconds, node.at_seconds),
+            usage=self.totals.usage + node.attempt.usage,
+        )
+
+    def _line(self, node: Node) -> bytes:
+        slim = replace(node, attempt=self._map_texts(node.attempt, self._shelve))
+        text = codec.dump_json(slim)
+        return f"{digest.of_text(text)} {text}\n".encode()
+
+    def _parse(self, line: bytes) -> Node:
+        if not line.endswith(b"\n"):
+            raise UsageError("it is torn: the end is missing")
+        name, _, text = line.decode("utf-8", errors="replace").rstrip("\n").partition(" ")
+        if digest.of_text(text) != name:
+            raise UsageError("its checksum differs, so it is not what was written")
+        node = codec.load_json(Node, text)
+        return replace(node, attempt=self._map_texts(node.attempt, self._fetch))
+
+    def _map_texts(self, attempt: Attempt, change: Callable[[str], str]) -> Attempt:
+        candidate = attempt.candidate
+        if candidate is not None:
+            origin = replace(candidate.origin, prompt=change(candidate.origin.prompt), reply=change(candidate.origin.reply))
+            candidate = replace(candidate, source=change(candidate.source), origin=origin)
+        return replace(attempt, candidate=candidate, prompt=change(attempt.prompt), reply=change(attempt.reply))
+
+    def _shelve(self, text: str) -> str:
+        if len(text) <= _INLINE and not text.startswith(_BLOB):
+            return text
+        return _BLOB + self._blobs.put(text.encode())
+
+    def _fetch(self, text: str) -> str:
+        return self._blobs.get(text.removeprefix(_BLOB)).decode() if text.startswith(_BLOB) else text

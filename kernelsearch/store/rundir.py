@@ -1,0 +1,123 @@
+"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, and a lock that keeps a second writer out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from kernelsearch import codec
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Environment, Node, RunSpec, Task
+from kernelsearch.store.blobs import Blobs
+from kernelsearch.store.journal import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What was fixed before the first attempt: enough to resume the run or to make it again."""
+
+    format: int = 1
+    version: str  # of kernelsearch
+    started: str  # UTC, ISO 8601
+    spec: RunSpec
+    task: Task
+    environment: Environment
+
+
+class RunFolder:
+    """One run on disk. `create` and `open_for_writing` hold the lock until `close`; `open` only reads, also beside a writer."""
+
+    def __init__(self, path: Path, header: Header, lock: TextIO | None) -> None:
+        self.path = path
+        self.header = header
+        self.blobs = Blobs(path / "blobs")
+        self.journal = Journal(path / "journal.jsonl", self.blobs)
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: Path, header: Header) -> RunFolder:
+        """A new run. Raises `UsageError` when there is something at `path` already."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise UsageError(
+                f"{path} is there already; continue it with `kernelsearch resume {path}`, or choose another folder with --out"
+            ) from error
+        except OSError as error:
+            raise UsageError(f"cannot create {path}: {error.strerror}") from error
+        lock = _lock(path)
+        _write_header(path, header)
+        return cls(path, header, lock)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run, for reading."""
+        return cls(path, _read_header(path), None)
+
+    @classmethod
+    def open_for_writing(cls, path: Path) -> RunFolder:
+        """An existing run, to go on with. Raises `UsageError` when another process is writing it."""
+        header = _read_header(path)
+        return cls(path, header, _lock(path))
+
+    @property
+    def spec(self) -> RunSpec:
+        return self.header.spec
+
+    @property
+    def task(self) -> Task:
+        return self.header.task
+
+    @property
+    def environment(self) -> Environment:
+        return self.header.environment
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(self.journal.nodes)
+
+    @property
+    def damaged(self) -> str | None:
+        """What is wrong with the journal, if anything is."""
+        return None if self.journal.damage is None else str(self.journal.damage)
+
+    def blob(self, name: str) -> bytes:
+        return self.blobs.get(name)
+
+    def close(self) -> None:
+        """Flush the journal and let go of the lock."""
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _lock(path: Path) -> TextIO:
+    handle = (path / ".lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise UsageError(f"another process is writing {path}; wait for it, or follow it with `kernelsearch report {path}`") from error
+    return handle
+
+
+def _write_header(path: Path, header: Header) -> None:
+    temporary = path / ".run.json"
+    temporary.write_text(codec.dump_json(header) + "\n")
+    os.replace(temporary, path / "run.json")  # noqa: PTH105 - atomic on one file system
+
+
+def _read_header(path: Path) -> Header:
+    file = path / "run.json"
+    try:
+        text = file.read_text()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path} is not a run folder: it has no run.json") from error
+    try:
+        return codec.load_json(Header, text)
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
