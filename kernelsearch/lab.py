@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import kernelsearch
+from kernelsearch import catalog, paths
+from kernelsearch.device import NAMES, open_device
 from kernelsearch.device.base import Device
+from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model import Environment, Hardware, MetricSet
+from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.toolchain.base import Toolchain
+
+MODELLED_BY_DEFAULT = "h100"  # the GPU that `emulated` models when none is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +36,64 @@ class Lab:
     @property
     def hardware(self) -> Hardware:
         return self.device.hardware
+
+    def close(self) -> None:
+        """End warm processes and remove the scratch folder."""
+        self.device.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, seed: int = 0) -> Lab:
+    """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none.
+
+    `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. Raises `ToolMissing` for what the machine
+    lacks, `UsageError` for unknown names.
+    """
+    if device not in ("auto", *NAMES):
+        raise UsageError(f"unknown device {device!r}; one of auto, {', '.join(NAMES)}")
+    metric_set = catalog.metric_set(metrics)
+    sandbox = open_sandbox(unsafe=unsafe)
+    name, profile = _choose(device, hardware)
+    toolchain = _toolchain(name, profile, sandbox)
+    scratch = Path(tempfile.mkdtemp(prefix="kernelsearch-", dir=paths.scratch_root()))
+    opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
+    facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
+    environment = Environment(device=opened.name, time_kind=opened.time_kind.value, sandbox=sandbox.level.text, facts=facts)
+    return Lab(
+        device=opened,
+        toolchain=toolchain,
+        sandbox=sandbox,
+        metric_set=metric_set,
+        environment=environment,
+        scratch=scratch,
+        seed=seed,
+    )
+
+
+def _choose(device: str, hardware: str) -> tuple[str, Hardware]:
+    if device == "emulated":
+        return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
+    from kernelsearch.device.cuda import detect, profile_name
+
+    found = detect()
+    if not found:
+        if device == "auto":
+            return "emulated", catalog.hardware(hardware or MODELLED_BY_DEFAULT)
+        raise ToolMissing(f"device {device!r} needs an NVIDIA GPU with its driver, and none was found; use --device emulated")
+    return ("cuda" if device == "auto" else device), catalog.hardware(hardware or profile_name(found[0]))
+
+
+def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:
+    from kernelsearch.toolchain.locate import find_nvcc
+    from kernelsearch.toolchain.nvcc import NvccToolchain
+
+    cache = paths.cache() / "build"
+    nvcc = find_nvcc()
+    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch)
+    if device == "emulated":
+        from kernelsearch.toolchain.emulated import EmulatedToolchain
+
+        return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
+    if compiler is None:
+        raise ToolMissing("no nvcc: install the CUDA toolkit and put nvcc on PATH, set CUDA_HOME, or `pip install 'kernelsearch[nvcc]'`")
+    return compiler

@@ -76,7 +76,8 @@ class Journal:
             self._write(self._line(node))
         except OSError as error:
             raise UsageError(
-                f"cannot write {self.path}: {error.strerror}. Nothing recorded so far is lost; mend that, then `kernelsearch resume {self.path.parent}`"
+                f"cannot write {self.path}: {error.strerror}. Nothing recorded so far is lost; "
+                f"mend that, then `kernelsearch resume {self.path.parent}`"
             ) from error
         self._fold(node)
         return node

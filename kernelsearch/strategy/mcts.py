@@ -100,6 +100,8 @@ class Mcts:
             parent.children.append(vertex)
             self._back_up(vertex, self._value(node))
             vertex.closed = vertex.exhausted
+            if not vertex.closed:
+                self._open_upwards(parent)  # a late answer may arrive below a node that was closed meanwhile
         else:
             parent.failures += 1
             self._back_up(parent, self._value(node))
@@ -113,8 +115,8 @@ class Mcts:
     def _may_widen(self, vertex: _Vertex) -> bool:
         if vertex.exhausted:
             return False
-        limit = math.ceil(self._k * max(1, vertex.visits + vertex.pending) ** self._alpha)
-        return len(vertex.children) + vertex.pending_here < min(limit, self._width)
+        limit = min(math.ceil(self._k * math.pow(max(1, vertex.visits + vertex.pending), self._alpha)), self._width)
+        return len(vertex.children) + vertex.pending_here < limit
 
     def _select(self, vertex: _Vertex) -> _Vertex | None:
         open_children = [child for child in vertex.children if not child.closed]
@@ -151,6 +153,12 @@ class Mcts:
         step: _Vertex | None = vertex
         while step is not None:
             step.pending += change
+            step = step.parent
+
+    def _open_upwards(self, vertex: _Vertex) -> None:
+        step: _Vertex | None = vertex
+        while step is not None and step.closed:
+            step.closed = False
             step = step.parent
 
     def _close_upwards(self, vertex: _Vertex) -> None:

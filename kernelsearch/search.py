@@ -1,0 +1,228 @@
+"""One run: ask, propose, evaluate, score, record, tell.
+
+The main thread alone asks, tells and appends; workers are functions from request to attempt. Resuming is replaying: the journal's
+nodes are told to a new strategy in order. Everything that is shown of a run while it goes on leaves here as an event.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import kernelsearch
+from kernelsearch import catalog, digest
+from kernelsearch.errors import BaselineFailed
+from kernelsearch.lab import Lab, open_lab
+from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals
+from kernelsearch.propose import open_proposer
+from kernelsearch.score import score
+from kernelsearch.store.journal import Journal
+from kernelsearch.store.rundir import Header, RunFolder
+from kernelsearch.strategy import open_strategy
+from kernelsearch.strategy.base import Strategy
+from kernelsearch.workers.base import Request, Worker
+from kernelsearch.workers.local import LocalWorker
+
+_LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The run begins, or goes on with `nodes` recorded earlier."""
+
+    task: Task
+    environment: Environment
+    spec: RunSpec
+    folder: Path
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDone:
+    """An attempt was recorded. Node 0 is the baseline."""
+
+    node: Node
+    best: Node
+    totals: Totals
+    pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something a person should know; the run goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Why the run is over."""
+
+    reason: str
+
+
+Event = Started | NodeDone | Warned | Ended
+Watch = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to. `best` is the baseline itself when nothing beat it."""
+
+    folder: Path
+    baseline: Node
+    best: Node
+    totals: Totals
+    ended: str
+
+    @property
+    def speedup(self) -> float:
+        """Baseline time over best time; 1 when nothing was better."""
+        ours = None if self.best.evaluation is None else self.best.evaluation.measurement
+        theirs = None if self.baseline.evaluation is None else self.baseline.evaluation.measurement
+        return 1.0 if ours is None or theirs is None else ours.speedup_over(theirs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What `search` needs to know. `before` are seconds that earlier sessions of the run took."""
+
+    budget: Budget
+    parallel: int
+    rewards: RewardProfile
+    watch: Watch
+    stop: threading.Event
+    before: float = 0.0
+
+
+def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
+    """Search until the budget is spent, nothing is left to try, or `run.stop` is set. Returns which of them it was."""
+    clock = _Clock(run.before)
+    for node in journal.nodes:
+        worker.remember(node)
+        strategy.tell(node)
+    if not journal.nodes:
+        _record(worker.submit(Request()).result(), run, strategy, journal, clock, pending=0)
+    pending: set[Future[Attempt]] = set()
+    while True:
+        ended = None
+        while len(pending) < run.parallel and ended is None:
+            totals = replace(journal.totals, seconds=clock.seconds())
+            if run.stop.is_set():
+                ended = "stopped by the user"
+            elif spent := run.budget.spent(totals, len(pending)):
+                ended = f"budget reached: {spent}"
+            elif proposal := strategy.ask():
+                pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
+            else:
+                ended = "nothing left to try"
+        if not pending:
+            return ended or "nothing left to try"
+        done, pending = _wait(pending, run.stop)
+        for future in done:
+            _record(future.result(), run, strategy, journal, clock, pending=len(pending))
+        if run.stop.is_set() and not done:
+            return "stopped by the user"
+
+
+def _wait(pending: set[Future[Attempt]], stop: threading.Event) -> tuple[set[Future[Attempt]], set[Future[Attempt]]]:
+    while True:
+        done, still = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        if done or stop.is_set():
+            return done, still
+
+
+def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
+    reward = _reward(attempt, journal, run.rewards)
+    node = journal.append(attempt, reward, clock.seconds())
+    strategy.tell(node)
+    if journal.best is not None:
+        run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
+    elif node.number == 0:
+        evaluation = node.evaluation
+        raise BaselineFailed(
+            _baseline_message(evaluation.verdict.value, evaluation.detail) if evaluation else "the baseline was not judged"
+        )
+
+
+def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Reward | None:
+    if attempt.evaluation is None:
+        return None
+    baseline = journal.nodes[0].evaluation if journal.nodes else attempt.evaluation
+    return None if baseline is None else score(attempt.evaluation, baseline, rewards)
+
+
+def _baseline_message(verdict: str, detail: str) -> str:
+    return f"the kernel to start from does not pass ({verdict}), so there is nothing to improve yet: {detail.strip()}"
+
+
+class _Clock:
+    """Wall clock of a run, over all its sessions."""
+
+    def __init__(self, before: float) -> None:
+        self._start = time.monotonic() - before
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+
+def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: threading.Event) -> Result:
+    """Start a run in a new `folder` and search to the end of its budget.
+
+    Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
+    """
+    lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
+    with closing(lab):
+        spec = replace(spec, task=digest.task(task), task_name=task.name)
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        header = Header(version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment)
+        with closing(RunFolder.create(folder, header)) as home:
+            return _search_in(home, lab, spec.budget, watch, stop)
+
+
+def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: threading.Event) -> Result:
+    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts.
+
+    A damaged journal is cut back to its whole lines, which is announced.
+    """
+    with closing(RunFolder.open_for_writing(folder)) as home:
+        damage = home.damaged
+        if aside := home.journal.repair():
+            watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
+        spec = home.spec
+        lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
+        with closing(lab):
+            if lab.environment.device != home.environment.device:
+                watch(
+                    Warned(
+                        text=f"the run began on {home.environment.device}; times from {lab.environment.device} are not comparable with it"
+                    )
+                )
+            return _search_in(home, lab, budget or spec.budget, watch, stop)
+
+
+def _search_in(home: RunFolder, lab: Lab, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
+    spec, journal = home.spec, home.journal
+    with ExitStack() as stack:
+        proposer = open_proposer(spec.proposer, options=spec.proposer_options)
+        worker = LocalWorker(task=home.task, lab=lab, proposer=proposer, parallel=spec.parallel)
+        stack.callback(worker.close)
+        strategy = open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options)
+        watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
+        run = Run(
+            budget=budget,
+            parallel=spec.parallel,
+            rewards=catalog.reward_profile(spec.reward),
+            watch=watch,
+            stop=stop,
+            before=journal.totals.seconds,
+        )
+        ended = search(run, strategy, worker, journal)
+        watch(Ended(reason=ended))
+    return Result(folder=home.path, baseline=journal.nodes[0], best=journal.best or journal.nodes[0], totals=journal.totals, ended=ended)
