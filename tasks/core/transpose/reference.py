@@ -1,0 +1,5 @@
+"""Matrix transpose."""
+
+
+def transpose(x, rows, cols):
+    return x.T
