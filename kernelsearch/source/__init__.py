@@ -1,0 +1,40 @@
+"""CUDA source as a syntax tree: kernels, launches, parameters, shared arrays, launch plans (tree-sitter's only door).
+
+Positions are byte offsets into the UTF-8 text, lines count from 1. Nothing here raises on odd text, except `launch_plan`.
+"""
+
+from kernelsearch.source.outline import (
+    Function,
+    Kernel,
+    LaunchSite,
+    Parameter,
+    Problem,
+    SharedArray,
+    functions,
+    kernels,
+    launches,
+    problems,
+    shared_arrays,
+)
+from kernelsearch.source.plan import launch_plan
+from kernelsearch.source.tree import Edit, Node, Tree, apply, parse
+
+__all__ = [
+    "Edit",
+    "Function",
+    "Kernel",
+    "LaunchSite",
+    "Node",
+    "Parameter",
+    "Problem",
+    "SharedArray",
+    "Tree",
+    "apply",
+    "functions",
+    "kernels",
+    "launch_plan",
+    "launches",
+    "parse",
+    "problems",
+    "shared_arrays",
+]
