@@ -1,0 +1,226 @@
+"""Subprocesses that cannot get away: own session, deadline, capped output, no shell, no inherited descriptors.
+
+Used for trusted tools (`run`) and, by `sandbox/`, for boxes (`start`). A process is pumped by whoever waits for it, so there are no
+reader threads: while nobody waits, a talkative child blocks on its full pipe. Output beyond the cap is read and thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from kernelsearch.errors import SandboxBroken, ToolMissing
+
+_CHUNK = 1 << 16
+_LAST_CHUNKS = 32  # 2 MiB: more than a pipe holds, less than a daemon that left the group could keep us reading
+_REAP_S = 30.0  # a process may sit in a driver call while a GPU drains; beyond this we call the machine broken
+
+# A box dies with the *thread* that started it (PR_SET_PDEATHSIG), so those that outlive a call are started by one lasting thread.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a process ended. `returncode` is negative for a signal; `cut` says that output beyond the cap was dropped."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool
+    cut: bool
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One output pipe: what was kept of it, at most `limit` bytes."""
+
+    pipe: IO[bytes]
+    limit: int
+    kept: bytearray = field(default_factory=bytearray)
+    cut: bool = False
+    open: bool = True
+
+    def read(self) -> None:
+        """Take what is there now; never blocks."""
+        try:
+            data = os.read(self.pipe.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        self.open = bool(data)
+        room = self.limit - len(self.kept)
+        self.kept += data[:room]
+        self.cut = self.cut or len(data) > room
+
+    def drain(self) -> None:
+        """Take what a process that ended left in the pipe."""
+        for _ in range(_LAST_CHUNKS):
+            if self.open:
+                self.read()
+
+    @property
+    def text(self) -> str:
+        return self.kept.decode(errors="replace")
+
+
+class Running:
+    """A started process group. One thread at a time waits for it; any may `kill` it meanwhile."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], out: IO[bytes], err: IO[bytes], output_bytes: int) -> None:
+        self._popen = popen
+        self._begun = time.monotonic()
+        self._seconds = 0.0
+        self._out = _Stream(out, output_bytes)
+        self._err = _Stream(err, output_bytes)
+        self._read = 0  # bytes of stdout that `read_line` gave out
+        self._pidfd = os.pidfd_open(popen.pid)  # becomes readable at its end, and does not reap it
+        self._lock = threading.Lock()
+        for stream in (self._out, self._err):
+            os.set_blocking(stream.pipe.fileno(), False)
+
+    def send(self, data: bytes) -> None:
+        """Write `data` to its standard input and close it. A process that has ended already is no error here."""
+        if self._popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), self._popen.stdin as pipe:
+                pipe.write(data)
+
+    def read_line(self, timeout_s: float) -> str | None:
+        """The next line of its standard output, without the newline; None when there is none in time or it ended."""
+        with self._lock:
+            self._pump(time.monotonic() + timeout_s, until_line=True)
+            end = self._line_end()
+            if end < 0:
+                return None
+            line = self._out.kept[self._read : end].decode(errors="replace")
+            self._read = end + 1
+            return line
+
+    def wait(self, timeout_s: float) -> Finished:
+        """Its end, by itself or by SIGKILL to the group after `timeout_s` seconds. Raises `SandboxBroken` when it survives that."""
+        with self._lock:
+            ended = self._popen.returncode is not None or self._pump(time.monotonic() + timeout_s)
+            self._finish()
+        return Finished(
+            returncode=self._popen.returncode,
+            stdout=self._out.text,
+            stderr=self._err.text,
+            seconds=self._seconds,
+            timed_out=not ended,
+            cut=self._out.cut or self._err.cut,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, and its remains taken away. Harmless when it has ended already."""
+        self._signal()  # wakes the thread that waits, which then gives up the lock
+        with self._lock:
+            self._finish()
+
+    def _signal(self) -> None:
+        if self._popen.returncode is None:  # not reaped, so the number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def _finish(self) -> None:
+        """Kill what is left of the group, keep the last output, reap, close. Idempotent; the lock is held."""
+        if self._popen.returncode is not None:
+            return
+        self._signal()
+        try:
+            with select.epoll() as ended:
+                ended.register(self._pidfd, select.EPOLLIN)
+                if not ended.poll(_REAP_S):
+                    raise SandboxBroken(f"process {self._popen.pid} survived SIGKILL for {_REAP_S:.0f} s: stuck in a driver?")
+            for stream in (self._out, self._err):
+                stream.drain()
+            self._popen.wait()
+        finally:
+            self._seconds = time.monotonic() - self._begun
+            os.close(self._pidfd)
+            for pipe in (self._popen.stdin, self._out.pipe, self._err.pipe):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
+
+    def _line_end(self) -> int:
+        return self._out.kept.find(b"\n", self._read)
+
+    def _pump(self, deadline: float, *, until_line: bool = False) -> bool:
+        """Read both pipes until the leader has ended (True), or the deadline or a full line, if asked for (False)."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pidfd, selectors.EVENT_READ)
+            for stream in (self._out, self._err):
+                if stream.open:
+                    selector.register(stream.pipe, selectors.EVENT_READ, stream)
+            while not (until_line and self._line_end() >= 0):
+                ready = selector.select(max(0.0, deadline - time.monotonic()))
+                for key, _ in ready:
+                    if key.data is None:
+                        self._out.drain()
+                        self._err.drain()
+                        return True
+                    key.data.read()
+                    if not key.data.open:
+                        selector.unregister(key.fileobj)
+                if not ready or time.monotonic() > deadline:  # the second: a flood of output must not outrun the deadline
+                    return False
+        return False
+
+
+def start(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: tuple[int, ...] = (),
+    output_bytes: int = 1 << 20,
+    stdin: bool = False,
+) -> Running:
+    """Start `command` as leader of its own session. `env` None inherits ours; `stdin` asks for a pipe to `send` to.
+
+    Raises `ToolMissing` when the program is not there or may not be executed.
+    """
+
+    def spawn() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(command),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            close_fds=True,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+    try:
+        popen = _spawner.submit(spawn).result() if stdin else spawn()
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        raise ToolMissing(f"cannot start {command[0]}: {error.strerror}: {error.filename}") from error
+    if popen.stdout is None or popen.stderr is None:
+        raise AssertionError("both pipes were asked for")
+    return Running(popen, popen.stdout, popen.stderr, output_bytes)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: tuple[int, ...] = (),
+    output_bytes: int = 1 << 20,
+) -> Finished:
+    """Run `command` with an empty standard input to its end or to its deadline. Raises as `start` does."""
+    return start(command, env=env, cwd=cwd, pass_fds=pass_fds, output_bytes=output_bytes).wait(timeout_s)

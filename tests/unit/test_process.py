@@ -1,0 +1,131 @@
+"""Subprocesses: deadline, group kill, capped output, descriptors, and use from threads."""
+
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kernelsearch import process
+from kernelsearch.errors import ToolMissing
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", code]
+
+
+def gone(pid: int) -> bool:
+    """Whether `pid` ended, waiting up to 5 s for whoever must reap it."""
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_output_and_code_come_back():
+    done = process.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=20)
+    assert (done.returncode, done.stdout, done.stderr, done.timed_out, done.cut) == (3, "out\n", "err\n", False, False)
+
+
+def test_death_by_signal_is_a_negative_code():
+    assert process.run(["/bin/sh", "-c", "kill -SEGV $$"], timeout_s=20).returncode == -11
+
+
+def test_output_beyond_the_cap_is_dropped_but_drained():
+    done = process.run(python("import sys; sys.stdout.write('x' * 3_000_000); sys.stderr.write('y' * 10)"), timeout_s=20, output_bytes=1000)
+    assert done.returncode == 0 and done.cut
+    assert done.stdout == "x" * 1000 and done.stderr == "y" * 10
+
+
+def test_time_out_kills_the_whole_group():
+    done = process.run(["/bin/sh", "-c", "sleep 300 & echo $!; wait"], timeout_s=0.3)
+    assert done.timed_out and done.returncode == -9
+    assert gone(int(done.stdout))
+
+
+def test_endless_output_does_not_outrun_the_deadline():
+    done = process.run(["/bin/sh", "-c", "while :; do echo yyyyyyyyyyyyyyyy; done"], timeout_s=0.3, output_bytes=100)
+    assert done.timed_out and len(done.stdout) == 100
+
+
+def test_children_left_in_the_group_are_killed_and_cannot_hold_the_pipes():
+    done = process.run(["/bin/sh", "-c", "sleep 300 & echo $!"], timeout_s=20)
+    assert not done.timed_out and done.returncode == 0
+    assert gone(int(done.stdout))
+
+
+def test_a_daemon_that_holds_the_pipes_does_not_hold_us():
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(4)\n    os._exit(0)\nprint('done')"
+    done = process.run(python(code), timeout_s=60)
+    assert done.stdout == "done\n" and not done.timed_out
+
+
+def test_our_descriptors_are_not_inherited():
+    read, write = os.pipe()
+    try:
+        os.set_inheritable(read, True)
+        done = process.run(["/bin/ls", "/proc/self/fd"], timeout_s=20)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert set(done.stdout.split()) <= {"0", "1", "2", "3"}  # 3 is the listing itself
+
+
+def test_environment_is_replaced_and_stdin_is_empty():
+    done = process.run(["/bin/sh", "-c", "cat; echo $A; echo ${HOME-none}"], timeout_s=20, env={"A": "b"})
+    assert done.stdout == "b\nnone\n"
+
+
+def test_a_missing_program_is_named():
+    with pytest.raises(ToolMissing, match="no-such-program"):
+        process.run(["/no-such-program"], timeout_s=1)
+
+
+def test_live_process_gives_lines_then_takes_input():
+    live = process.start(["/bin/sh", "-c", "echo ready; echo more; cat"], stdin=True)
+    assert live.read_line(20) == "ready"
+    assert live.read_line(20) == "more"
+    assert live.read_line(0.05) is None
+    live.send(b"job")
+    done = live.wait(20)
+    assert done.stdout == "ready\nmore\njob" and done.returncode == 0
+
+
+def test_live_process_outlives_the_thread_that_started_it():
+    with ThreadPoolExecutor(1) as pool:
+        live = pool.submit(process.start, ["/usr/bin/setpriv", "--pdeathsig=KILL", "/bin/sh", "-c", "echo ready; cat"], stdin=True).result()
+    assert live.read_line(20) == "ready"
+    live.send(b"alive")
+    assert live.wait(20).stdout == "ready\nalive"
+
+
+def test_kill_ends_a_wait_in_another_thread_and_may_be_repeated():
+    live = process.start(["/bin/sleep", "300"])
+    killer = threading.Timer(0.1, live.kill)
+    killer.start()
+    done = live.wait(60)
+    killer.join()
+    live.kill()
+    assert done.returncode == -9 and not done.timed_out
+    assert live.wait(1).returncode == -9
+
+
+def test_sending_to_a_dead_process_is_no_error():
+    live = process.start(["/bin/true"], stdin=True)
+    assert live.read_line(20) is None
+    live.send(b"x" * 100)
+    assert live.wait(20).returncode == 0
+
+
+def test_many_threads_at_once():
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda n: process.run(["/bin/sh", "-c", f"echo {n}"], timeout_s=60).stdout, range(40)))
+    assert results == [f"{n}\n" for n in range(40)]
