@@ -1,0 +1,134 @@
+"""What there is to choose from by name: tasks, hardware, metric sets and reward profiles.
+
+A task is named by its path, or by `suite/task` in the shipped catalogue, or by `task` alone where only one suite has it. Unknown
+names are a `UsageError` that lists the known ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+from kernelsearch import codec, paths
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Hardware, MetricSet, RewardProfile, Task
+
+TASK_FILE = "task.toml"
+_SUITE_FILE = "suite.toml"
+
+
+def task(ref: str) -> Task:
+    """The task called `ref`: a task file, a folder with a `task.toml`, or a catalogue name."""
+    path = Path(ref)
+    if path.is_dir():
+        return _load(_task_file_in(path))
+    if path.is_file():
+        return _load(path)
+    if path.suffix == ".toml":
+        raise UsageError(f"{ref}: no such task file")
+    matching = [name for name in names() if ref in (name, name.partition("/")[2])]
+    if len(matching) > 1:
+        raise UsageError(f"task {ref!r} is in more than one suite: say {' or '.join(matching)}")
+    if not matching:
+        raise UsageError(f"no file or folder {ref!r}, and {_unknown('task', ref, names())}")
+    return _load(paths.data("tasks") / matching[0] / TASK_FILE)
+
+
+def tasks(ref: str) -> tuple[Task, ...]:
+    """All tasks of a suite, or of a folder of task folders and `*.task.toml` files, by name; a single task counts as a suite of one.
+
+    Raises `UsageError` when there is none, or when two have one name.
+    """
+    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
+    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+        return (task(ref),)
+    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
+    if not files:
+        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
+    found = tuple(sorted((_load(file) for file in files), key=lambda t: (t.suite, t.name)))
+    labels = [f"{t.suite}/{t.name}" for t in found]
+    if doubled := sorted({label for label in labels if labels.count(label) > 1}):
+        raise UsageError(f"{folder}: more than one task is called {doubled[0]}")
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """The catalogue: `suite/task` for every shipped task."""
+    root = paths.data("tasks")
+    return tuple(sorted(f"{file.parent.parent.name}/{file.parent.name}" for file in root.glob(f"*/*/{TASK_FILE}")))
+
+
+def suites() -> dict[str, str]:
+    """Every shipped suite with its one-sentence description."""
+    files = sorted(paths.data("tasks").glob(f"*/{_SUITE_FILE}"))
+    return {file.parent.name: codec.description_from_toml(_read(file), where=str(file)) for file in files}
+
+
+def hardware(name: str) -> Hardware:
+    """The hardware profile `profiles/hardware/NAME.toml`."""
+    file = _profile("hardware", name)
+    return codec.hardware_from_toml(_read(file), where=str(file))
+
+
+def metric_set(name: str) -> MetricSet | None:
+    """The metric set `profiles/metrics/NAME.toml`; None for "none", which switches profiling off."""
+    if name == "none":
+        return None
+    file = _profile("metrics", name, extra=("none",))
+    return codec.metric_set_from_toml(_read(file), name, where=str(file))
+
+
+def reward_profile(name: str) -> RewardProfile:
+    """The reward profile `profiles/rewards/NAME.toml`."""
+    file = _profile("rewards", name)
+    return codec.reward_profile_from_toml(_read(file), name, where=str(file))
+
+
+def profile_names(folder: str) -> tuple[str, ...]:
+    """The names of what lies in `profiles/FOLDER`."""
+    return tuple(sorted(file.stem for file in (paths.data("profiles") / folder).glob("*.toml")))
+
+
+def _profile(folder: str, name: str, extra: tuple[str, ...] = ()) -> Path:
+    known = profile_names(folder)
+    if name not in known:
+        kind = {"hardware": "hardware profile", "metrics": "metric set", "rewards": "reward profile"}[folder]
+        raise UsageError(_unknown(kind, name, (*extra, *known)))
+    return paths.data("profiles") / folder / f"{name}.toml"
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or [k for k in known if name in k]
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"no {kind} is called {name!r}{hint} Known: {', '.join(known) or 'none'}"
+
+
+def _task_file_in(folder: Path) -> Path:
+    if (folder / TASK_FILE).is_file():
+        return folder / TASK_FILE
+    drafted = sorted(folder.glob("*.task.toml"))
+    if len(drafted) != 1:
+        raise UsageError(f"{folder}: not a task folder: it has no {TASK_FILE}" + (f", and {len(drafted)} *.task.toml" if drafted else ""))
+    return drafted[0]
+
+
+def _load(file: Path) -> Task:
+    """The task in `file`. It takes its suite from the folder above where that has a `suite.toml`, and its notes from `notes.md`."""
+    loaded = codec.task_from_toml(_read(file), where=str(file), read=lambda name: _read(file.parent / name))
+    above = file.resolve().parent.parent
+    suite = above.name if (above / _SUITE_FILE).is_file() else loaded.suite
+    notes = file.parent / "notes.md"
+    text = _read(notes) if not loaded.notes and file.name == TASK_FILE and notes.is_file() else loaded.notes
+    return dataclasses.replace(loaded, suite=suite, notes=text)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"{file}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8 text: {error.reason} at byte {error.start}") from error
