@@ -30,6 +30,7 @@ from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
 
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
+_GRACE_S = 10.0  # how long attempts under way may take to finish after that; what they cost is then still recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +126,20 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
         if not pending:
             return ended or "nothing left to try"
         done, pending = _wait(pending, run.stop)
+        if not done:
+            return ended or "stopped by the user"
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
-        if run.stop.is_set() and not done:
-            return "stopped by the user"
 
 
 def _wait(pending: set[Future[Attempt]], stop: threading.Event) -> tuple[set[Future[Attempt]], set[Future[Attempt]]]:
-    while True:
+    """Some finished attempts and the rest; none finished only when the run was stopped and the grace is over."""
+    while not stop.is_set():
         done, still = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-        if done or stop.is_set():
+        if done:
             return done, still
+    done, still = wait(pending, timeout=_GRACE_S, return_when=FIRST_COMPLETED)
+    return done, still
 
 
 def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
@@ -158,8 +162,11 @@ def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Rewar
     return None if baseline is None else score(attempt.evaluation, baseline, rewards)
 
 
-def _baseline_message(verdict: str, detail: str) -> str:
-    return f"the kernel to start from does not pass ({verdict}), so there is nothing to improve yet: {detail.strip()}"
+def _baseline_message(node: Node) -> str:
+    if node.evaluation is None:
+        return f"the kernel to start from could not be judged: {node.attempt.detail}"
+    verdict, detail = node.evaluation.verdict.value, node.evaluation.detail.strip()
+    return f"the kernel to start from does not pass ({verdict}), so there is nothing to improve yet: {detail}"
 
 
 class _Clock:

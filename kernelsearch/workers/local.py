@@ -31,7 +31,7 @@ class LocalWorker:
                 self._judged.setdefault(digest.candidate(node.candidate), node.evaluation)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, request: Request) -> Attempt:
         done = attempt(request, self._bench)

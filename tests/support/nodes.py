@@ -1,0 +1,49 @@
+"""Model objects for tests: nodes that passed or failed, without a device."""
+
+from kernelsearch.model import (
+    Attempt,
+    Build,
+    Candidate,
+    CaseTiming,
+    Environment,
+    Evaluation,
+    Measurement,
+    Node,
+    Origin,
+    Outcome,
+    Proposal,
+    Reward,
+    TimeKind,
+    Verdict,
+)
+
+ENVIRONMENT = Environment(device="fake", time_kind="modelled", sandbox="none (unsafe)")
+
+
+def passing(time_us: float) -> Evaluation:
+    return Evaluation(
+        candidate="digest",
+        verdict=Verdict.PASSED,
+        build=Build(ok=True, toolchain="fake", artifact="a.so"),
+        measurement=Measurement(kind=TimeKind.MODELLED, timings=(CaseTiming(case="c0", samples_us=(time_us,)),)),
+        environment=ENVIRONMENT,
+    )
+
+
+def candidate(number: int) -> Candidate:
+    return Candidate(task="t", source=f"// candidate {number}\n" * 20, origin=Origin(proposer="fake"))
+
+
+def passed(number: int, proposal: Proposal | None, time_us: float, *, reward: float | None = None) -> Node:
+    attempt = Attempt(proposal=proposal, outcome=Outcome.EVALUATED, candidate=candidate(number), evaluation=passing(time_us))
+    return Node(number=number, attempt=attempt, reward=Reward(value=100.0 / time_us if reward is None else reward))
+
+
+def failed(number: int, proposal: Proposal | None, verdict: Verdict = Verdict.WRONG) -> Node:
+    evaluation = Evaluation(candidate="digest", verdict=verdict, environment=ENVIRONMENT)
+    attempt = Attempt(proposal=proposal, outcome=Outcome.EVALUATED, candidate=candidate(number), evaluation=evaluation)
+    return Node(number=number, attempt=attempt, reward=Reward(value=-1.0, gate=verdict.value))
+
+
+def exhausted(number: int, proposal: Proposal) -> Node:
+    return Node(number=number, attempt=Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED))
