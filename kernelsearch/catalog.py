@@ -100,8 +100,8 @@ def _profile(folder: str, name: str, extra: tuple[str, ...] = ()) -> Path:
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or [k for k in known if name in k]
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    return f"no {kind} is called {name!r}{hint} Known: {', '.join(known) or 'none'}"
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"no {kind} is called {name!r}; {hint}known: {', '.join(known) or 'none'}"
 
 
 def _task_file_in(folder: Path) -> Path:
