@@ -1,0 +1,137 @@
+"""The loop of a run: budgets, replay, stopping, and what is recorded."""
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+from fakes import FakeWorker
+from nodes import candidate
+
+from kernelsearch import search as module
+from kernelsearch.errors import BaselineFailed, DeviceLost
+from kernelsearch.model import Attempt, Budget, Evaluation, Outcome, RewardProfile, Usage, Verdict
+from kernelsearch.search import NodeDone, Run, search
+from kernelsearch.store.blobs import Blobs
+from kernelsearch.store.journal import Journal
+from kernelsearch.strategy import open_strategy
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl", Blobs(tmp_path / "blobs"))
+    yield journal
+    journal.close()
+
+
+def run_with(budget: Budget, watch=lambda event: None, parallel: int = 1, stop: threading.Event | None = None) -> Run:
+    rewards = RewardProfile(name="test", weights={"speedup": 1.0}, gates={})
+    return Run(budget=budget, parallel=parallel, rewards=rewards, watch=watch, stop=stop or threading.Event())
+
+
+def mcts():
+    return open_strategy("mcts", seed=3, options={})
+
+
+def test_budget_in_candidates_ends_the_run(journal):
+    ended = search(run_with(Budget(candidates=7)), mcts(), FakeWorker(), journal)
+    assert "7 candidates" in ended
+    assert len(journal.nodes) == 8
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_attempts_under_way_count_towards_the_budget(journal, parallel):
+    search(run_with(Budget(candidates=6), parallel=parallel), mcts(), FakeWorker(), journal)
+    assert journal.totals.candidates == 6
+
+
+def test_budget_in_money_ends_the_run(journal):
+    ended = search(run_with(Budget(candidates=100, usd=1.0)), mcts(), FakeWorker(usd=0.25), journal)
+    assert "1 USD" in ended
+    assert journal.totals.usage.usd == pytest.approx(1.0)
+
+
+def test_budget_in_minutes_counts_earlier_sessions(journal):
+    run = Run(
+        budget=Budget(minutes=1),
+        parallel=1,
+        rewards=RewardProfile(name="test", weights={}, gates={}),
+        watch=lambda event: None,
+        stop=threading.Event(),
+        before=61.0,
+    )
+    assert "1 minutes" in search(run, mcts(), FakeWorker(), journal)
+    assert len(journal.nodes) == 1
+
+
+def test_every_node_is_announced_once_in_order(journal):
+    events = []
+    search(run_with(Budget(candidates=5), events.append), mcts(), FakeWorker(), journal)
+    nodes = [event.node.number for event in events if isinstance(event, NodeDone)]
+    assert nodes == list(range(6))
+    assert events[-1].best is journal.best
+
+
+def test_nonsense_for_ever_is_ended_by_the_budget(journal):
+    nonsense = {
+        ticket: lambda p: Attempt(proposal=p, outcome=Outcome.UNUSABLE, detail="no edit", usage=Usage(input_tokens=5, calls=1))
+        for ticket in range(1000)
+    }
+    ended = search(run_with(Budget(candidates=9)), open_strategy("best-of-n", seed=0, options={}), FakeWorker(replies=nonsense), journal)
+    assert "9 candidates" in ended
+    assert journal.totals.usage.input_tokens == 45
+    assert journal.best is journal.nodes[0]
+
+
+def test_resuming_is_replaying(journal, tmp_path):
+    search(run_with(Budget(candidates=20)), mcts(), FakeWorker(), journal)
+    whole = [(n.parent, n.time_us) for n in journal.nodes]
+    other = Journal(tmp_path / "other.jsonl", Blobs(tmp_path / "other-blobs"))
+    search(run_with(Budget(candidates=8)), mcts(), FakeWorker(), other)
+    other.close()
+    again = Journal(other.path, Blobs(tmp_path / "other-blobs"))
+    worker = FakeWorker()
+    search(run_with(Budget(candidates=20)), mcts(), worker, again)
+    again.close()
+    assert [(n.parent, n.time_us) for n in again.nodes] == whole
+    assert len(worker.remembered) == 9 and min(worker.tickets) == 8
+
+
+def test_a_failing_baseline_is_recorded_and_said(journal):
+    class Failing(FakeWorker):
+        def attempt(self, request):
+            evaluation = Evaluation(
+                candidate="d",
+                verdict=Verdict.BUILD_FAILED,
+                detail='candidate.cu:3: error: identifier "x" is undefined',
+                environment=super().attempt(request).evaluation.environment,
+            )
+            return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate(0), evaluation=evaluation)
+
+    with pytest.raises(BaselineFailed, match="candidate.cu:3: error"):
+        search(run_with(Budget(candidates=5)), mcts(), Failing(), journal)
+    assert len(journal.nodes) == 1
+
+
+def test_our_own_failure_ends_the_run_and_keeps_the_journal(journal):
+    def lost(proposal):
+        raise DeviceLost("the GPU fell off the bus")
+
+    with pytest.raises(DeviceLost):
+        search(run_with(Budget(candidates=9)), mcts(), FakeWorker(replies={3: lost}), journal)
+    assert len(journal.nodes) == 4
+
+
+def test_stopping_records_what_still_finishes_and_drops_what_hangs(journal, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.05)
+    stop = threading.Event()
+
+    class Slow(FakeWorker):
+        def submit(self, request):
+            if request.proposal is None or request.proposal.ticket == 0:
+                return super().submit(request)
+            stop.set()
+            return Future()  # never answered
+
+    ended = search(run_with(Budget(candidates=9), parallel=2, stop=stop), mcts(), Slow(), journal)
+    assert "stopped" in ended
+    assert len(journal.nodes) == 2
