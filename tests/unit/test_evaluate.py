@@ -52,13 +52,13 @@ class FakeDevice:
 
     name = "fake GPU"
     time_kind = TimeKind.MEASURED
-    facts: dict[str, str] = {}
 
     def __init__(self, *, factor=2.0, time_us=20.0, failures=None, timed_factor=None) -> None:
         self.hardware = catalog.hardware("h100")
         self.factor, self.time_us, self.failures = factor, time_us, failures or {}
         self.timed_factor = factor if timed_factor is None else timed_factor
         self.modes: list[Mode] = []
+        self.facts = {}
 
     def run(self, job) -> JobResult:
         self.modes.append(job.mode)

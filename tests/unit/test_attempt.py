@@ -1,0 +1,131 @@
+"""One attempt: what a proposer does wrong is recorded with its cost, and nothing is judged twice."""
+
+import pytest
+from nodes import passed, passing
+
+from kernelsearch import digest
+from kernelsearch.errors import LlmMisconfigured, LlmRefused, NothingToPropose
+from kernelsearch.model import Arg, ArgKind, Case, Context, DType, Expression, Form, Origin, Outcome, Proposal, Task, Usage
+from kernelsearch.propose.base import Draft, UnusableReply
+from kernelsearch.workers import attempt as module
+from kernelsearch.workers.attempt import Bench, attempt
+from kernelsearch.workers.base import Request
+from kernelsearch.workers.local import LocalWorker
+
+TASK = Task(
+    name="t",
+    form=Form.LAUNCHER,
+    entry="solve",
+    args=(Arg(name="y", kind=ArgKind.OUTPUT, dtype=DType.F32, shape=(Expression("4"),)),),
+    cases=(Case(name="c0", sizes={}, timed=True),),
+    baseline="// baseline",
+)
+PROPOSAL = Proposal(ticket=0, parent=0, seed=1)
+REQUEST = Request(proposal=PROPOSAL, context=Context(parent=passed(0, None, 10.0)))
+
+
+class Scripted:
+    """Gives the drafts in order, skipping those that a sibling shows as tried, as rules do."""
+
+    name = "scripted"
+
+    def __init__(self, *sources: str, usage: Usage | None = None, error: Exception | None = None) -> None:
+        self.sources, self.usage, self.error = sources, usage or Usage(), error
+
+    def propose(self, proposal, context, task, hardware) -> Draft:
+        if self.error is not None:
+            raise self.error
+        tried = {node.candidate.source for node in context.siblings}
+        for source in self.sources:
+            if source not in tried or self.usage.calls:
+                return Draft(source=source, flags=("-O3",), origin=Origin(proposer=self.name, prompt="p", reply="r", usage=self.usage))
+        raise NothingToPropose("all tried")
+
+
+class Lab:
+    hardware = None
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    seen = []
+
+    def evaluate(candidate, task, lab):
+        seen.append(candidate.source)
+        return passing(5.0)
+
+    monkeypatch.setattr(module, "evaluate", evaluate)
+    return seen
+
+
+def bench(proposer, known=()) -> Bench:
+    evaluations = {digest.candidate(c): passing(7.0) for c in known}
+    return Bench(task=TASK, lab=Lab(), proposer=proposer, known=evaluations.get)
+
+
+def candidate(source: str):
+    draft = Scripted(source).propose(PROPOSAL, REQUEST.context, TASK, None)
+    return module._candidate(draft, TASK)
+
+
+def test_without_a_proposal_the_baseline_is_judged(judged):
+    done = attempt(Request(), bench(Scripted()))
+    assert done.proposal is None and judged == ["// baseline"]
+    assert done.candidate.flags == TASK.flags
+
+
+def test_a_draft_is_judged_and_its_texts_kept(judged):
+    done = attempt(REQUEST, bench(Scripted("a", usage=Usage(usd=0.5, calls=1))))
+    assert done.outcome is Outcome.EVALUATED and judged == ["a"]
+    assert (done.prompt, done.reply, done.usage.usd) == ("p", "r", 0.5)
+
+
+def test_a_rules_duplicate_is_passed_over(judged):
+    done = attempt(REQUEST, bench(Scripted("a", "b"), known=[candidate("a")]))
+    assert done.outcome is Outcome.EVALUATED and judged == ["b"]
+
+
+def test_rules_with_nothing_new_are_exhausted(judged):
+    done = attempt(REQUEST, bench(Scripted("a"), known=[candidate("a")]))
+    assert done.outcome is Outcome.EXHAUSTED and judged == []
+
+
+def test_a_models_duplicate_is_recorded_since_it_was_paid_for(judged):
+    done = attempt(REQUEST, bench(Scripted("a", usage=Usage(usd=0.5, calls=1)), known=[candidate("a")]))
+    assert done.outcome is Outcome.DUPLICATE and judged == []
+    assert done.evaluation.time_us == 7.0 and done.usage.usd == 0.5
+
+
+def test_an_unusable_reply_is_recorded_with_its_tokens(judged):
+    error = UnusableReply("no block found", prompt="p", reply="chatter", usage=Usage(output_tokens=9, calls=3))
+    done = attempt(REQUEST, bench(Scripted(error=error)))
+    assert done.outcome is Outcome.UNUSABLE and done.usage.output_tokens == 9
+    assert done.reply == "chatter" and "no block" in done.detail
+
+
+def test_a_refusal_is_recorded(judged):
+    done = attempt(REQUEST, bench(Scripted(error=LlmRefused("declined"))))
+    assert done.outcome is Outcome.LLM_FAILED and "declined" in done.detail
+
+
+def test_a_wrong_key_ends_the_run(judged):
+    with pytest.raises(LlmMisconfigured):
+        attempt(REQUEST, bench(Scripted(error=LlmMisconfigured("set ANTHROPIC_API_KEY"))))
+
+
+def test_a_local_worker_remembers_what_it_judged(judged):
+    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a"), parallel=1)
+    assert worker.submit(REQUEST).result().outcome is Outcome.EVALUATED
+    assert worker.submit(REQUEST).result().outcome is Outcome.EXHAUSTED
+    worker.close()
+    assert judged == ["a"]
+
+
+def test_a_local_worker_takes_over_nodes_of_an_earlier_session(judged):
+    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"), parallel=1)
+    first = worker.submit(REQUEST).result()
+    worker.close()
+    later = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"), parallel=1)
+    later.remember(type(REQUEST.context.parent)(number=1, attempt=first))
+    assert later.submit(REQUEST).result().candidate.source == "b"
+    later.close()
