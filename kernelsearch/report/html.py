@@ -1,0 +1,52 @@
+"""The report of a run as one HTML file that needs no network and no JavaScript to be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kernelsearch.errors import UsageError
+from kernelsearch.report import svg
+from kernelsearch.report.view import Record, RunView, build
+from kernelsearch.store.rundir import RunFolder
+from kernelsearch.templates import render
+
+_TEMPLATES = Path(__file__).parent / "templates"
+NAME = "report.html"
+
+
+def write(folder: Path) -> Path:
+    """Write `report.html` into a run folder, replacing an older one at once; returns its path.
+
+    Also for a run that is going on, was stopped, or whose journal is damaged. Raises `UsageError` for a folder that holds no run or a
+    run whose baseline was not recorded, `OSError` when the disk refuses.
+    """
+    view = build(read(folder))
+    target = folder / NAME
+    temporary = target.with_suffix(".html.part")
+    temporary.write_text(page(view), encoding="utf-8")
+    os.replace(temporary, target)  # noqa: PTH105 - atomic on one file system
+    return target
+
+
+def read(folder: Path) -> Record:
+    """What is recorded of a run. Raises `UsageError` as `write` does."""
+    run = RunFolder.open(folder)
+    if not run.nodes:
+        raise UsageError(f"{folder} has no node yet, so there is nothing to report; run `kernelsearch resume {folder}` first")
+    return Record(
+        task=run.task,
+        spec=run.spec,
+        environment=run.environment,
+        nodes=run.nodes,
+        totals=run.journal.totals,
+        started=run.header.started,
+        version=run.header.version,
+        folder=str(folder),
+        damaged=run.damaged,
+    )
+
+
+def page(view: RunView) -> str:
+    """The whole file."""
+    return render(_TEMPLATES, "run.html.j2", run=view, curve=svg.curve(view.nodes, view.unit), tree=svg.tree(view.nodes))

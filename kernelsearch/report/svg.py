@@ -1,0 +1,147 @@
+"""Charts as SVG text: the curve of the best time and the search tree. Colours come from the page's style sheet by class name.
+
+Pure and deterministic: equal views give equal text, so reports can be compared. Every string that is not ours is escaped here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+
+from kernelsearch.report import words
+from kernelsearch.report.node import NodeView
+
+_WIDTH, _HEIGHT = 920, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 20, 16, 44
+_LOG_FROM = 6.0  # a range wider than this is drawn on a logarithmic axis
+_STEP_X, _STEP_Y, _MARGIN = 58, 21, 18  # of the tree
+
+
+def curve(nodes: Sequence[NodeView], unit: str) -> str:
+    """Best time so far as a step line over attempts, with every timed candidate as a dot. Nodes in order, the baseline first."""
+    timed = [(node, node.time_us) for node in nodes if node.time_us is not None]
+    if not timed:
+        return ""
+    axis = _Axis([time for _, time in timed])
+    last = max(1, nodes[-1].number)
+
+    def x(number: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * number / last
+
+    parts = [f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="best time over attempts">']
+    for tick in axis.ticks():
+        y = axis.y(tick)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:,g}</text>')
+    for number in _counts(last):
+        parts.append(f'<text class="tick" x="{x(number):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{number}</text>')
+    parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">attempt</text>')
+    scale = ", logarithmic" if axis.log else ""
+    parts.append(f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 6}">{escape(unit)}{scale}; the line is the best so far</text>')
+    parts.append(_steps(timed, x, axis, last))
+    for node, time in timed:
+        place = f'cx="{x(node.number):.1f}" cy="{axis.y(time):.1f}" r="{5 if node.on_path else 3.2}"'
+        mark = "dot path" if node.on_path else "dot"
+        parts.append(f'<a href="#n{node.number}"><circle class="{mark}" {place}>{_tip(node)}</circle></a>')
+    return "".join([*parts, "</svg>"])
+
+
+def _steps(timed: list[tuple[NodeView, float]], x: Callable[[float], float], axis: _Axis, last: int) -> str:
+    best = timed[0][1]
+    path = [f"M{x(timed[0][0].number):.1f} {axis.y(best):.1f}"]
+    for node, time in timed[1:]:
+        if time < best:
+            best = time
+            path.append(f"H{x(node.number):.1f}V{axis.y(time):.1f}")
+    return f'<path class="best" d="{"".join(path)}H{x(last):.1f}"/>'
+
+
+class _Axis:
+    """The vertical axis: from zero, or logarithmic when the times span too much for that."""
+
+    def __init__(self, times: Sequence[float]) -> None:
+        low, high = min(times), max(times)
+        self.log = high / low > _LOG_FROM
+        self._low = low / 1.15 if self.log else 0.0
+        self._high = high * (1.15 if self.log else 1.06)
+
+    def y(self, time: float) -> float:
+        share = math.log(time / self._low) / math.log(self._high / self._low) if self.log else time / self._high
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * share
+
+    def ticks(self) -> list[float]:
+        """Round values inside the axis: 1, 2, 5 times powers of ten, or about five equal steps."""
+        if not self.log:
+            step = _round_up(self._high / 5)
+            return [step * i for i in range(int(self._high / step) + 1)]
+        powers = range(math.floor(math.log10(self._low)), math.ceil(math.log10(self._high)) + 1)
+        marks = [mantissa * 10.0**power for power in powers for mantissa in (1, 2, 5)]
+        return [mark for mark in marks if self._low <= mark <= self._high]
+
+
+def _round_up(value: float) -> float:
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= value)
+
+
+def _counts(last: int) -> list[int]:
+    step = max(1, int(_round_up(last / 8)))
+    return list(range(0, last + 1, step))
+
+
+def tree(nodes: Sequence[NodeView]) -> str:
+    """The search tree, root at the left, one row a leaf; nodes are coloured by class, link to `#n<number>` and name their edit."""
+    rows, height = _rows(nodes)
+    width = 2 * _MARGIN + _STEP_X * max(node.depth for node in nodes) + 220
+    tall = 2 * _MARGIN + _STEP_Y * height
+
+    def spot(number: int) -> tuple[float, float]:
+        return _MARGIN + _STEP_X * nodes[number].depth, _MARGIN + _STEP_Y * (rows[number] + 0.5)
+
+    parts = [f'<svg class="tree" width="{width}" height="{tall:.0f}" viewBox="0 0 {width} {tall:.0f}" role="img" aria-label="search tree">']
+    for node in nodes:
+        if node.parent is not None:
+            (x0, y0), (x1, y1) = spot(node.parent), spot(node.number)
+            middle = (x0 + x1) / 2
+            mark = "edge path" if node.on_path else "edge"
+            parts.append(f'<path class="{mark}" d="M{x0:.0f} {y0:.1f}C{middle:.0f} {y0:.1f} {middle:.0f} {y1:.1f} {x1:.0f} {y1:.1f}"/>')
+    for node in nodes:
+        x, y = spot(node.number)
+        mark = f"node {node.kind}" + (" path" if node.on_path else "")
+        circle = f'<circle class="{mark}" cx="{x:.0f}" cy="{y:.1f}" r="{7 if node.is_best else 5.5}">{_tip(node)}</circle>'
+        if node.children:
+            label = f'<text x="{x:.0f}" y="{y - 9:.1f}" text-anchor="middle">{node.number}</text>'
+        else:
+            label = f'<text x="{x + 11:.0f}" y="{y + 4:.1f}">{_label(node)}</text>'
+        parts.append(f'<a href="#n{node.number}">{circle}{label}</a>')
+    return "".join([*parts, "</svg>"])
+
+
+def _rows(nodes: Sequence[NodeView]) -> tuple[list[float], int]:
+    """The row of every node: leaves count down in depth-first order, a parent stands in the middle of its children."""
+    rows = [0.0] * len(nodes)
+    leaves = 0
+    stack = [(0, False)]
+    while stack:
+        number, done = stack.pop()
+        children = nodes[number].children
+        if done:
+            rows[number] = (rows[children[0]] + rows[children[-1]]) / 2
+        elif children:
+            stack.append((number, True))
+            stack.extend((child, False) for child in reversed(children))
+        else:
+            rows[number] = leaves
+            leaves += 1
+    return rows, leaves
+
+
+def _label(node: NodeView) -> str:
+    figure = node.speedup if node.time_us is not None and node.kind == "good" else node.status
+    return escape(f"#{node.number} {words.first_line(node.directive, 24)} · {figure}")
+
+
+def _tip(node: NodeView) -> str:
+    figure = f"{node.time} µs, {node.speedup}" if node.time_us is not None else node.status
+    return f"<title>{escape(f'#{node.number} {node.directive}: {figure}')}</title>"

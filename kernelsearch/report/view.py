@@ -1,0 +1,149 @@
+"""From nodes to what a reader is shown: plain values, no markup, no files.
+
+Everything in a view is text or a number ready to print; what is compared with what (parent, baseline) is settled here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kernelsearch.model import Environment, Node, Outcome, RunSpec, Task, Totals
+from kernelsearch.report import diff, words
+from kernelsearch.report.node import NodeView, NodeViews, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A run as it was read: the input of `build`. `damaged` tells of a journal line that is not whole."""
+
+    task: Task
+    spec: RunSpec
+    environment: Environment
+    nodes: tuple[Node, ...]
+    totals: Totals
+    started: str
+    version: str
+    folder: str
+    damaged: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """The whole report. `verified` counts the calls compared with the reference for the best kernel."""
+
+    task: Task
+    environment: Environment
+    folder: str
+    started: str
+    version: str
+    unit: str
+    modelled: bool
+    reference: str
+    damaged: str | None
+    command: str
+    nodes: tuple[NodeView, ...]
+    path: tuple[NodeView, ...]
+    baseline: NodeView
+    best: NodeView
+    best_source: str
+    best_diff: tuple[diff.Line, ...]
+    verified: int
+    counts: tuple[tuple[str, str, int], ...]
+    ledger: tuple[Row, ...]
+    choices: tuple[Row, ...]
+
+
+def build(record: Record) -> RunView:
+    """The view of a run with at least its baseline recorded. Raises `ValueError` for an empty run."""
+    if not record.nodes:
+        raise ValueError("a run without nodes has nothing to show")
+    baseline = record.nodes[0]
+    best = best_of(record.nodes)
+    path = lineage(record.nodes, best.number)
+    maker = NodeViews(record.nodes, baseline, best, frozenset(node.number for node in path))
+    views = tuple(maker.view(node) for node in record.nodes)
+    source, start = ("" if node.candidate is None else node.candidate.source for node in (best, baseline))
+    return RunView(
+        task=record.task,
+        environment=record.environment,
+        folder=record.folder,
+        started=record.started,
+        version=record.version,
+        unit=words.unit(record.environment.time_kind),
+        modelled=record.environment.time_kind != "measured",
+        reference=_reference(record.task),
+        damaged=record.damaged,
+        command=words.command(record.spec),
+        nodes=views,
+        path=tuple(views[node.number] for node in path),
+        baseline=views[0],
+        best=views[best.number],
+        best_source=source,
+        best_diff=diff.lines(start, source),
+        verified=0 if best.evaluation is None else len(best.evaluation.checks),
+        counts=counts(record.nodes),
+        ledger=_ledger(record),
+        choices=_choices(record.spec),
+    )
+
+
+def best_of(nodes: Sequence[Node]) -> Node:
+    """The fastest node that passed, the earlier of equals; the baseline when none did."""
+    timed = [(node.time_us, node.number) for node in nodes if node.time_us is not None]
+    return nodes[min(timed)[1]] if timed else nodes[0]
+
+
+def lineage(nodes: Sequence[Node], number: int) -> tuple[Node, ...]:
+    """The way from the baseline to a node, both ends included."""
+    way = [nodes[number]]
+    while (parent := way[-1].parent) is not None:
+        way.append(nodes[parent])
+    return tuple(reversed(way))
+
+
+def counts(nodes: Sequence[Node]) -> tuple[tuple[str, str, int], ...]:
+    """Status, colour class and number of attempts, most frequent first; the baseline is not an attempt."""
+    tally = Counter((words.status(node), words.kind(node)) for node in nodes[1:])
+    return tuple((status, kind, number) for (status, kind), number in tally.most_common())
+
+
+def _reference(task: Task) -> str:
+    if task.reference is None:
+        return "the baseline's own output: a fault of the baseline would not be seen"
+    return f"{task.reference.function}, NumPy in float64"
+
+
+def _ledger(record: Record) -> tuple[Row, ...]:
+    usage, stages = record.totals.usage, dict[str, float]()
+    for node in record.nodes:
+        if node.attempt.outcome is Outcome.EVALUATED and node.evaluation is not None:
+            for stage, seconds in node.evaluation.seconds.items():
+                stages[stage] = stages.get(stage, 0.0) + seconds
+    rows = [
+        Row("candidates", (f"{record.totals.candidates:,}",)),
+        Row("wall clock", (words.duration(record.totals.seconds),)),
+        *(Row(f"spent on {stage}", (words.duration(seconds),)) for stage, seconds in stages.items()),
+        Row("model calls", (f"{usage.calls:,}",)),
+    ]
+    if usage.calls:
+        rows += [Row("tokens", (words.tokens(usage),)), Row("waiting for the model", (words.duration(usage.seconds),))]
+    return (*rows, Row("money", (words.money(usage.usd),)))
+
+
+def _choices(spec: RunSpec) -> tuple[Row, ...]:
+    limits = [
+        words.count(spec.budget.candidates, "candidate") if spec.budget.candidates is not None else "",
+        f"{spec.budget.minutes:g} min" if spec.budget.minutes is not None else "",
+        words.money(spec.budget.usd) if spec.budget.usd is not None else "",
+    ]
+    return (
+        Row("proposer", (spec.proposer,)),
+        Row("strategy", (spec.strategy,)),
+        Row("budget", (", ".join(filter(None, limits)) or "none",)),
+        Row("reward profile", (spec.reward,)),
+        Row("metric set", (spec.metrics,)),
+        Row("attempts at a time", (str(spec.parallel),)),
+        Row("seed", (str(spec.seed),)),
+    )
