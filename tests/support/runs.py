@@ -147,19 +147,18 @@ def attempts() -> list[Attempt]:
     wrong = Check(
         case="ragged", distribution="normal", verdict=Verdict.WRONG, max_error=88.0, where="y[257, 1000]", detail="last element not written"
     )
+    asm = Finding(rule="asm", message="no asm", line=3, forbidden=True)
+    model = {"model": "m-1", "prompt": f"Improve {HOSTILE}", "reply": "float4", "usage": usage}
+    nonsense = {"outcome": Outcome.UNUSABLE, "detail": "the search text was not found", "prompt": "p", "reply": "no", "usage": usage}
     return [
         Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=start, evaluation=passed(412.3, 18.5), seconds=3.0),
         attempt(0, 0, "swap thread axes", passed(141.0, 4.0), coalesced),
         attempt(0, 1, "register accumulator", passed(380.2, 18.5, 790.0)),
         attempt(1, 2, "vector loads", failed(Verdict.WRONG, "row 257: last element not written", checks=(wrong,)), vector),
-        attempt(
-            1, 3, "vector loads, fix", passed(96.4, 1.0), vector, model="m-1", prompt=f"Improve {HOSTILE}", reply="float4", usage=usage
-        ),
+        attempt(1, 3, "vector loads, fix", passed(96.4, 1.0), vector, **model),
         attempt(4, 4, "inline PTX", failed(Verdict.REJECTED, HOSTILE, findings=(asm,))),
         attempt(4, 5, "unroll", failed(Verdict.BUILD_FAILED, "softmax.cu:7:12: error: expected ';'\nmore")),
-        attempt(
-            0, 6, "", None, outcome=Outcome.UNUSABLE, detail="the search text was not found", prompt="p", reply="nonsense", usage=usage
-        ),
+        attempt(0, 6, "", None, **nonsense),
     ]
 
 
