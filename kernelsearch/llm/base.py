@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from kernelsearch import digest
+from kernelsearch.errors import LlmRefused
 from kernelsearch.model import Usage
 
 
@@ -24,9 +26,26 @@ class Reply:
     usage: Usage
 
 
+Reason = Literal["declined", "truncated", "empty", "too long"]
+
+
+class RefusedReply(LlmRefused):
+    """An `LlmRefused` with what was said, if anything, and what it cost, so that the attempt can be recorded.
+
+    `reason`: the model declined, its answer was cut off or empty, or the prompt did not fit its context.
+    """
+
+    def __init__(self, message: str, *, reason: Reason, text: str = "", prompt: str = "", usage: Usage) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.text = text
+        self.prompt = prompt
+        self.usage = usage
+
+
 class LanguageModel(Protocol):
-    """Thread-safe. `complete` raises `LlmBusy` after its retries, `LlmRefused` for a declined, truncated or empty answer (with
-    `usage` on the exception where the server charged for it), `LlmMisconfigured` otherwise."""
+    """Thread-safe. `complete` raises `LlmBusy` after its retries, `RefusedReply` for a declined, truncated or empty answer,
+    `LlmMisconfigured` when no later call can do better. `replay` raises `NothingToPropose` when it has no answer left."""
 
     @property
     def name(self) -> str:
@@ -34,3 +53,8 @@ class LanguageModel(Protocol):
         ...
 
     def complete(self, system: str, messages: Sequence[Message], *, seed: int = 0) -> Reply: ...
+
+
+def prompt_digest(system: str, messages: Sequence[Message]) -> str:
+    """The identity of a conversation so far: who said what, in order."""
+    return digest.of_text(system, *(part for message in messages for part in (message.role, message.text)))
