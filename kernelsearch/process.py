@@ -74,6 +74,13 @@ class _Stream:
         return self.kept.decode(errors="replace")
 
 
+def _ends(pidfd: int, timeout_s: float) -> bool:
+    """Whether the process behind `pidfd` ends in time."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(timeout_s * 1e3))
+
+
 class Running:
     """A started process group. One thread at a time waits for it; any may `kill` it meanwhile."""
 
@@ -85,9 +92,16 @@ class Running:
         self._err = _Stream(err, output_bytes)
         self._read = 0  # bytes of stdout that `read_line` gave out
         self._pidfd = os.pidfd_open(popen.pid)  # becomes readable at its end, and does not reap it
+        self._followed: int | None = None
+        self._finished = False
         self._lock = threading.Lock()
         for stream in (self._out, self._err):
             os.set_blocking(stream.pipe.fileno(), False)
+
+    def follow(self, pid: int) -> None:
+        """Count `pid` too as part of it: `wait` and `kill` return when that process is gone as well."""
+        with contextlib.suppress(ProcessLookupError):  # gone already
+            self._followed = os.pidfd_open(pid)
 
     def send(self, data: bytes) -> None:
         """Write `data` to its standard input and close it. A process that has ended already is no error here."""
@@ -109,7 +123,7 @@ class Running:
     def wait(self, timeout_s: float) -> Finished:
         """Its end, by itself or by SIGKILL to the group after `timeout_s` seconds. Raises `SandboxBroken` when it survives that."""
         with self._lock:
-            ended = self._popen.returncode is not None or self._pump(time.monotonic() + timeout_s)
+            ended = self._finished or self._pump(time.monotonic() + timeout_s)
             self._finish()
         return Finished(
             returncode=self._popen.returncode,
@@ -133,24 +147,29 @@ class Running:
 
     def _finish(self) -> None:
         """Kill what is left of the group, keep the last output, reap, close. Idempotent; the lock is held."""
-        if self._popen.returncode is not None:
+        if self._finished:
             return
+        self._finished = True
         self._signal()
         try:
-            with select.epoll() as ended:
-                ended.register(self._pidfd, select.EPOLLIN)
-                if not ended.poll(_REAP_S):
+            for pidfd in self._pidfds:
+                if not _ends(pidfd, _REAP_S):
                     raise SandboxBroken(f"process {self._popen.pid} survived SIGKILL for {_REAP_S:.0f} s: stuck in a driver?")
             for stream in (self._out, self._err):
                 stream.drain()
             self._popen.wait()
         finally:
             self._seconds = time.monotonic() - self._begun
-            os.close(self._pidfd)
+            for pidfd in self._pidfds:
+                os.close(pidfd)
             for pipe in (self._popen.stdin, self._out.pipe, self._err.pipe):
                 if pipe is not None:
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
+
+    @property
+    def _pidfds(self) -> list[int]:
+        return [self._pidfd] if self._followed is None else [self._pidfd, self._followed]
 
     def _line_end(self) -> int:
         return self._out.kept.find(b"\n", self._read)

