@@ -150,6 +150,11 @@ def write_once(file: Path, data: bytes) -> None:
     draft.replace(file)
 
 
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """How elements are stored; bfloat16 as its bits."""
+    return _NUMPY[dtype]
+
+
 def encode(values: Array, dtype: DType) -> bytes:
     """Raw little-endian bytes of `values` in `dtype`; floats are rounded to nearest even."""
     if dtype is DType.BF16:

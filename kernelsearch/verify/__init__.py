@@ -1,0 +1,5 @@
+"""Whether a candidate's outputs are right: expected values, tolerances and comparison, all outside the box."""
+
+from kernelsearch.verify.judge import Verification, check, run
+
+__all__ = ["Verification", "check", "run"]

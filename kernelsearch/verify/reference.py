@@ -1,0 +1,87 @@
+"""Expected values from the task's own reference: NumPy in float64, run here and not in a box, since the user wrote it.
+
+The reference runs once on the inputs as the candidate got them, and twice on inputs moved by one unit roundoff, which tells how large
+an error the problem itself explains (`Expected.spread`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kernelsearch import digest
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Arg, DType, Task
+from kernelsearch.verify.compare import Expected, as_rows, rms_rows
+from kernelsearch.verify.tolerance import accumulation_roundoff
+from kernelsearch.workload import Array, Planned, call_reference, numpy_dtype, reference_name
+
+_MOVES = 2  # one alone may by chance cancel in a single number
+_LARGEST = {
+    DType.F64: float(np.finfo(np.float64).max),
+    DType.F32: float(np.finfo(np.float32).max),
+    DType.F16: 65504.0,
+    DType.BF16: 2.0**127 * (2 - 2.0**-7),
+}
+
+
+def compute(task: Task, planned: Planned) -> dict[str, Expected]:
+    """Expected values of every output. Raises `UsageError` when the reference raises, or returns what cannot be right."""
+    inputs = planned.inputs()
+    exact = _evaluate(task, planned, inputs)
+    spread = {arg.name: np.zeros(len(as_rows(exact[arg.name]))) for arg in task.outputs if arg.dtype.is_float}
+    if task.tolerance.rtol is None and task.tolerance.atol is None:
+        step = _step(task)
+        for move in range(_MOVES if spread else 0):
+            rng = np.random.Generator(np.random.PCG64(int(digest.of_text(planned.call.label, f"move {move}"), 16)))
+            moved = _evaluate(task, planned, {name: _moved(values, step, rng) for name, values in inputs.items()})
+            for name in spread:
+                spread[name] = np.maximum(spread[name], rms_rows(moved[name] - exact[name]) / step)
+    return {name: Expected(values=values, spread=spread.get(name, np.zeros(0))) for name, values in exact.items()}
+
+
+def _step(task: Task) -> float:
+    """Relative size of a move: one unit roundoff of the computing precision, or the least that float64 can show."""
+    return max([2.0**-52, *(accumulation_roundoff(arg.dtype) for arg in task.outputs if arg.dtype.is_float)])
+
+
+def _moved(values: Array, step: float, rng: np.random.Generator) -> Array:
+    if values.dtype.kind != "f":
+        return values
+    return values.astype(np.float64) * (1.0 + step * (2.0 * rng.integers(0, 2, size=values.shape) - 1.0))
+
+
+def _evaluate(task: Task, planned: Planned, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    if task.reference is None:
+        raise ValueError(f"task {task.name!r} has no reference")
+    function = task.reference.function
+    widened = {name: values.astype(np.float64) if values.dtype.kind == "f" else values for name, values in inputs.items()}
+    result = call_reference(task, function, **widened, **task.values(planned.case))
+    place = f"{reference_name(task)}: {function}, case {planned.case.name}"
+    if not isinstance(result, dict):
+        if len(task.outputs) > 1:
+            raise UsageError(f"{place}: must return a dict of {', '.join(arg.name for arg in task.outputs)}")
+        result = {task.outputs[0].name: result}
+    if result.keys() != {arg.name for arg in task.outputs}:
+        raise UsageError(f"{place}: returned {', '.join(map(str, result))} instead of {', '.join(arg.name for arg in task.outputs)}")
+    return {arg.name: _checked(np.asarray(result[arg.name]), arg, planned, place) for arg in task.outputs}
+
+
+def _checked(values: Array, arg: Arg, planned: Planned, place: str) -> Array:
+    """`values` as float64 or in the output's integer type; refuses wrong shapes and what the output's type cannot hold."""
+    shape = planned.shapes[arg.name]
+    if values.shape != shape and not (values.size == 1 and shape == (1,)):
+        raise UsageError(f"{place}: {arg.name} has shape {values.shape}, not {shape}")
+    if values.dtype.kind not in "fiub":
+        raise UsageError(f"{place}: {arg.name} is an array of {values.dtype}, not of numbers")
+    if not np.isfinite(values).all():
+        raise UsageError(f"{place}: {arg.name} has values that are not finite on {planned.distribution.value} inputs")
+    if arg.dtype.is_float:
+        if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST[arg.dtype]:
+            raise UsageError(f"{place}: {arg.name} reaches {largest:.3g}, which {arg.dtype.value} cannot hold")
+        return values.reshape(shape).astype(np.float64)
+    stored = values.reshape(shape).astype(numpy_dtype(arg.dtype))
+    if not np.array_equal(stored, values.reshape(shape)):
+        raise UsageError(f"{place}: {arg.name} has values that {arg.dtype.value} cannot hold")
+    return stored

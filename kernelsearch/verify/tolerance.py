@@ -1,0 +1,66 @@
+"""How far an output may lie from the exact result: gates from rounding, not from taste.
+
+Three measures, each of which must hold: every element, every row and the whole tensor. Norms (row and tensor) tell lost precision,
+because rounding errors add up like noise; the elementwise gate tells single wrong elements and is wider, since the worst of millions
+of honest elements lies several standard deviations out.
+
+Units. u = 2^-(mantissa bits + 1) is the unit roundoff. A sum of K terms in precision u has an error of about u*sqrt(K) times its
+natural size (Higham, Accuracy and Stability, section 2.8 and 4.2); 4*u*sqrt(K) in the norm accepts naive sequential sums and rejects
+TF32 and half inputs on zero-mean data up to K of some 10^5. Half outputs are summed in float32 and rounded once: u_out is added.
+
+The natural size of a row is the root mean square of the reference in it, or what the row would lose if each input were off by one
+unit roundoff, whichever is more (`Expected.spread`): a sum that nearly cancels cannot be asked for more than its inputs carry.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kernelsearch.model import Case, DType, Task
+
+_NORM_FACTOR = 4.0
+_ELEMENT_FACTOR = 4.0  # the worst of 10^7 normal deviates lies at 5.4 sigma; honest norms lie at a quarter of their gate
+_TWO_SIDED = 2.0  # compared with a baseline, which has errors of its own
+# Results below this may be flushed to zero, or lie within half of the last subnormal place.
+_TINY = {DType.F64: 2.0**-1022, DType.F32: 2.0**-126, DType.BF16: 2.0**-126, DType.F16: 2.0**-24}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """|d| <= rtol*|ref| + atol*size + tiny for each element, with size the natural size of its row; rms(d) <= norm*size for each
+    row and for the tensor. `norm` is infinite when tolerances are given by hand. `by_hand` then ignores `Expected.spread`.
+    """
+
+    rtol: float
+    atol: float
+    norm: float
+    tiny: float
+    by_hand: bool = False
+
+
+def unit_roundoff(dtype: DType) -> float:
+    """Largest relative error of rounding to nearest."""
+    return 2.0 ** -(dtype.mantissa_bits + 1)
+
+
+def accumulation_roundoff(dtype: DType) -> float:
+    """Of the precision an honest kernel computes in: float32 for half outputs, else the output's own."""
+    return min(unit_roundoff(dtype), unit_roundoff(DType.F32))
+
+
+def gate(task: Task, case: Case, dtype: DType, *, two_sided: bool = False) -> Gate:
+    """The gate for float outputs of `dtype` in `case`. `two_sided`: the expected values are a kernel's own output."""
+    tolerance = task.tolerance
+    if tolerance.rtol is not None or tolerance.atol is not None:
+        return Gate(rtol=tolerance.rtol or 0.0, atol=tolerance.atol or 0.0, norm=math.inf, tiny=0.0, by_hand=True)
+    length = max(1.0, float(tolerance.reduction.evaluate(task.values(case))))
+    side = _TWO_SIDED if two_sided else 1.0
+    summed = _NORM_FACTOR * accumulation_roundoff(dtype) * math.sqrt(length) * side
+    rounded = unit_roundoff(dtype) * side if dtype in (DType.F16, DType.BF16) else 0.0
+    return Gate(
+        rtol=_ELEMENT_FACTOR * summed + 2 * rounded,
+        atol=_ELEMENT_FACTOR * summed,
+        norm=summed + rounded,
+        tiny=_TINY[dtype],
+    )
