@@ -17,6 +17,7 @@ import os
 import shutil
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ class BubblewrapLive:
     def __init__(self, running: process.Running, status: int) -> None:
         self._running = running
         self._status = open(status, encoding="utf-8")  # noqa: SIM115 - closed with the box
+        self._lock = threading.Lock()
         self._killed = False
         self._exited = False  # bubblewrap reports an exit code only of a command that it got as far as starting
         if first := self._status.readline():
@@ -108,9 +110,10 @@ class BubblewrapLive:
         self._close()
 
     def _close(self) -> None:
-        if not self._status.closed:
-            self._exited = "exit-code" in self._status.read()
-            self._status.close()
+        with self._lock:
+            if not self._status.closed:
+                self._exited = "exit-code" in self._status.read()
+                self._status.close()
 
 
 def _namespaces(user: int | None) -> list[str]:
@@ -166,16 +169,17 @@ def _environment(box: Box) -> list[str]:
     options = ["--clearenv"]
     for name, value in {**box_policy().environment, **box.env}.items():
         options += ["--setenv", name, value]
-    return [*options, "--chdir", str(box.cwd or "/tmp")]
+    return [*options, "--chdir", "/tmp"]
 
 
 def _inner(box: Box, user: int | None) -> list[str]:
     """The command behind what limits it and, for a user of our own, what becomes that user."""
     limited = prlimit(box.limits, count_processes=True)
+    command = box.command if box.cwd is None else ("/usr/bin/env", f"--chdir={box.cwd}", *box.command)  # its user's, so not before
     if user is None:
-        return [*limited, *box.command]
+        return [*limited, *command]
     become = ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-    return [*limited, *become, "--no-new-privs", "--", *box.command]
+    return [*limited, *become, "--no-new-privs", "--", *command]
 
 
 def _hand_over(box: Box, user: int) -> None:

@@ -1,0 +1,209 @@
+"""What every sandbox does, with walls or without; then what only one with walls does."""
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kernelsearch.errors import SandboxBroken, ToolMissing
+from kernelsearch.sandbox import open_sandbox
+from kernelsearch.sandbox.bare import Bare
+from kernelsearch.sandbox.base import Box, Limits, SandboxLevel
+from kernelsearch.sandbox.bubblewrap import Bubblewrap, open_bubblewrap
+from kernelsearch.sandbox.files import read_left
+
+
+def walled():
+    try:
+        return open_bubblewrap()
+    except ToolMissing as error:
+        pytest.skip(f"no namespaces here: {error}")
+
+
+@pytest.fixture(params=["bare", "bubblewrap", "mapped user", "no filter"])
+def sandbox(request):
+    if request.param == "bare":
+        return Bare()
+    real = walled()
+    if request.param == "bubblewrap":
+        return real
+    return Bubblewrap(program=real.program, own_user=real.own_user and request.param != "mapped user", seccomp=request.param != "no filter")
+
+
+def sh(script, **options):
+    return Box(command=("/bin/sh", "-c", script), limits=options.pop("limits", Limits(seconds=60)), **options)
+
+
+def test_streams_and_code(sandbox):
+    result = sandbox.run(sh("echo out; echo err >&2; exit 7"))
+    assert (result.returncode, result.stdout, result.stderr, result.timed_out) == (7, "out\n", "err\n", False)
+
+
+def test_a_signal_is_a_negative_code(sandbox):
+    assert sandbox.run(sh("kill -SEGV $$")).returncode == -11
+
+
+def test_environment_is_ours_alone(sandbox, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+    result = sandbox.run(sh("env", env={"GIVEN": "yes"}))
+    names = {line.split("=")[0] for line in result.stdout.splitlines()}
+    assert "GIVEN=yes" in result.stdout.splitlines()
+    assert names <= {"GIVEN", "PATH", "HOME", "TMPDIR", "LANG", "PWD", "SHLVL", "_", "OLDPWD"}
+
+
+def test_home_and_working_folder_are_private_and_empty(sandbox):
+    assert sandbox.run(sh("pwd; test $HOME = $(pwd) && ls -A . && touch mine && ls")).stdout.splitlines()[1:] == ["mine"]
+
+
+def test_reads_and_writes_what_is_listed(sandbox, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir(mode=0o700)
+    target.mkdir(mode=0o700)
+    (source / "a").write_text("hello")
+    result = sandbox.run(sh(f"cat {source}/a > b && mkdir -p c/d && cat b", readable=(source,), writable=(target,), cwd=target))
+    assert result.returncode == 0 and result.stdout == "hello", result.stderr
+    assert read_left(target / "b", 100) == b"hello"
+
+
+def test_a_readable_folder_may_lie_in_a_writable_one(sandbox, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "a").write_text("x")
+    result = sandbox.run(sh(f"cat {inner}/a; touch {tmp_path}/b", readable=(inner,), writable=(tmp_path,)))
+    assert result.stdout == "x" and (tmp_path / "b").exists()
+
+
+def test_this_python_runs(sandbox):
+    result = sandbox.run(Box(command=(sys.executable, "-I", "-c", "import json, ctypes; print(json.dumps(1))"), limits=Limits(seconds=60)))
+    assert result.stdout == "1\n", result.stderr
+
+
+def test_time_out_ends_everything(sandbox, tmp_path):
+    result = sandbox.run(sh("sleep 300 & sleep 300", limits=Limits(seconds=0.3)))
+    assert result.timed_out and result.returncode < 0
+
+
+def test_output_is_cut(sandbox):
+    result = sandbox.run(sh("yes | head -c 3000000; echo end >&2", limits=Limits(seconds=60, output_bytes=1000)))
+    assert len(result.stdout) == 1000 and result.stderr == "end\n" and result.returncode == 0
+
+
+def test_a_file_cannot_grow_beyond_its_limit(sandbox, tmp_path):
+    box = sh(f"head -c 200000 /dev/zero > {tmp_path}/f", writable=(tmp_path,), limits=Limits(seconds=60, file_bytes=65536))
+    assert sandbox.run(box).returncode != 0
+    assert (tmp_path / "f").stat().st_size == 65536
+
+
+def test_open_files_and_memory_are_limited(sandbox):
+    result = sandbox.run(sh("ulimit -n; ulimit -v; ulimit -c", limits=Limits(seconds=60, open_files=77, memory_bytes=1 << 30)))
+    assert result.stdout.split() == ["77", str(1 << 20), "0"]
+
+
+def test_a_missing_command_fails_in_the_box(sandbox):
+    result = sandbox.run(Box(command=("/no/such/program",)))
+    assert result.returncode in (126, 127) and "/no/such/program" in result.stderr
+
+
+def test_standard_input_is_empty(sandbox):
+    assert sandbox.run(sh("cat; echo end")).stdout == "end\n"
+
+
+def test_a_live_box_says_it_is_ready_then_works(sandbox):
+    live = sandbox.start(sh("echo ready; cat; exit 4"))
+    assert live.read_line(60) == "ready"
+    live.send(b"work")
+    result = live.wait(60)
+    assert (result.stdout, result.returncode, result.timed_out) == ("ready\nwork", 4, False)
+
+
+def test_a_live_box_survives_the_thread_that_started_it(sandbox):
+    with ThreadPoolExecutor(1) as pool:
+        live = pool.submit(sandbox.start, sh("echo ready; cat")).result()
+    assert live.read_line(60) == "ready"
+    live.send(b"")
+    assert live.wait(60).returncode == 0
+
+
+def test_a_live_box_times_out(sandbox):
+    live = sandbox.start(sh("sleep 300"))
+    assert live.read_line(0.05) is None
+    assert live.wait(0.1).timed_out
+
+
+def test_a_live_box_can_be_killed_unused_twice_and_while_waited_for(sandbox):
+    live = sandbox.start(sh("sleep 300"))
+    live.kill()
+    live.kill()
+    live = sandbox.start(sh("sleep 300"))
+    killer = threading.Timer(0.1, live.kill)
+    killer.start()
+    result = live.wait(100)
+    killer.join()
+    assert result.returncode < 0 and not result.timed_out
+
+
+def test_boxes_run_side_by_side(sandbox):
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(lambda n: sandbox.run(sh(f"echo {n}")).stdout, range(18))) == sorted(f"{n}\n" for n in range(18))
+
+
+def test_no_descriptor_of_ours_is_left_open(sandbox):
+    sandbox.run(sh("true"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        sandbox.run(sh("true"))
+        sandbox.start(sh("true")).kill()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_walls_report_their_level():
+    assert Bare().level is SandboxLevel.NONE
+    assert walled().level is SandboxLevel.BUBBLEWRAP
+
+
+def test_a_box_that_cannot_be_made_is_not_the_candidates_fault(tmp_path):
+    with pytest.raises(SandboxBroken, match="gone"):
+        walled().run(sh("true", readable=(tmp_path / "gone",)))
+
+
+def test_what_is_not_listed_is_absent(tmp_path):
+    (tmp_path / "secret").write_text("x")
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    result = walled().run(sh(f"ls -A {tmp_path}; ls -A /dev/shm /tmp | head", readable=(shown,)))
+    assert "secret" not in result.stdout and "shown" in result.stdout
+
+
+def test_readable_is_not_writable(tmp_path):
+    assert walled().run(sh(f"touch {tmp_path}/a", readable=(tmp_path,))).returncode != 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_daemon_is_gone_when_the_box_is(tmp_path):
+    result = walled().run(sh(f"setsid sh -c 'while :; do echo x >> {tmp_path}/beat; done' & while ! test -s {tmp_path}/beat; do :; done",
+                             writable=(tmp_path,)))  # fmt: skip
+    assert result.returncode == 0
+    size = (tmp_path / "beat").stat().st_size
+    assert all((tmp_path / "beat").stat().st_size == size for _ in range(1000))
+
+
+def test_no_namespaces_and_no_permission_to_go_without(monkeypatch, tmp_path):
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("kernelsearch.sandbox.bubblewrap._programs", lambda: iter([broken]))
+    with pytest.raises(ToolMissing, match="No permissions to create new namespace.*--unsafe"):
+        open_sandbox()
+    assert open_sandbox(unsafe=True).level is SandboxLevel.NONE
+
+
+def test_what_a_box_left_is_read_with_care(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_left(tmp_path / "file", 3) == b"abc"
+    assert [read_left(tmp_path / name, 10) for name in ("link", "pipe", "none", ".")] == [None] * 4
+    assert read_left(tmp_path / "file", 2) is None
