@@ -1,0 +1,86 @@
+"""Symbolic rewrites as a proposer: what is tried when no language model is configured.
+
+`RULES` is the table; the order in it breaks ties. Which rewrite is proposed depends on the arguments of `propose` alone.
+"""
+
+from __future__ import annotations
+
+import random
+
+from kernelsearch.errors import NothingToPropose
+from kernelsearch.model import Context, Hardware, Node, Origin, Proposal, Task
+from kernelsearch.propose.base import Draft
+from kernelsearch.propose.rules.base import Program, Rewrite, Rule
+from kernelsearch.propose.rules.block_size import BlockSize
+from kernelsearch.propose.rules.compiler_flags import CompilerFlags
+from kernelsearch.propose.rules.float_arithmetic import FloatArithmetic
+from kernelsearch.propose.rules.launch_bounds import LaunchBounds
+from kernelsearch.propose.rules.pad_shared import PadShared
+from kernelsearch.propose.rules.register_accumulator import RegisterAccumulator
+from kernelsearch.propose.rules.restrict import Restrict
+from kernelsearch.propose.rules.swap_axes import SwapAxes
+from kernelsearch.propose.rules.unroll import Unroll
+from kernelsearch.source import problems
+
+RULES: tuple[Rule, ...] = (
+    SwapAxes(),
+    RegisterAccumulator(),
+    PadShared(),
+    FloatArithmetic(),
+    Restrict(),
+    BlockSize(),
+    Unroll(),
+    LaunchBounds(),
+    CompilerFlags(),
+)
+
+
+class RulesProposer:
+    """Proposes the rewrites of a node one after another: the first of every rule before the second of any, and rules that relieve the
+    node's bottleneck one turn earlier than the others."""
+
+    name = "rules"
+
+    def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
+        self._rules = rules
+
+    def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
+        """One rewrite that no sibling has tried. Raises `NothingToPropose` when none is left. A proposal with a directive gets only
+        rewrites of that name, or of that rule."""
+        candidate = context.parent.candidate
+        if candidate is None:
+            raise NothingToPropose(f"node {context.parent.number} has no source to rewrite")
+        program = Program(source=candidate.source, flags=candidate.flags, task=task)
+        tried = {_identity(node) for node in (context.parent, *context.lineage, *context.siblings)}
+        ranked: list[tuple[int, float, Rewrite]] = []
+        chance = random.Random(proposal.seed)
+        for rule in self._rules:
+            handicap = 0 if _relevant(rule, context.parent) else 1
+            for turn, rewrite in enumerate(rewrites(rule, program)):
+                wanted = proposal.directive in (None, rule.name, rewrite.directive)
+                if wanted and (rewrite.source, rewrite.flags) not in tried:
+                    ranked.append((handicap + turn, chance.random(), rewrite))
+        if not ranked:
+            raise NothingToPropose("every rewrite that the rules know for this source has been tried")
+        best = min(ranked, key=lambda item: item[:2])[2]
+        origin = Origin(proposer=self.name, directive=best.directive, summary=best.summary)
+        return Draft(source=best.source, flags=best.flags, origin=origin)
+
+
+def rewrites(rule: Rule, program: Program) -> list[Rewrite]:
+    """What `rule` makes of `program`: each different from it, and parsing no worse."""
+    before = len(problems(program.source))
+    made = rule.rewrites(program)
+    return [r for r in made if (r.source, r.flags) != (program.source, program.flags) and len(problems(r.source)) <= before]
+
+
+def _identity(node: Node) -> tuple[str, tuple[str, ...]] | None:
+    return None if node.candidate is None else (node.candidate.source, node.candidate.flags)
+
+
+def _relevant(rule: Rule, parent: Node) -> bool:
+    profile = parent.evaluation.profile if parent.evaluation else None
+    return profile is None or profile.bottleneck is None or profile.bottleneck.resource in rule.relieves
+
+
+__all__ = ["RULES", "Program", "Rewrite", "Rule", "RulesProposer", "rewrites"]
