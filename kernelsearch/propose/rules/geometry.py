@@ -16,6 +16,7 @@ from kernelsearch.source import Edit, LaunchSite, Node, Tree, launches, parse
 
 _INTEGER = re.compile(r"\s*\(?\s*(\d+)[uU]?\s*\)?\s*$")
 _PLAN_LAUNCH = re.compile(rb"//\s*launch:\s*(\w+)")
+_LISTS = ("argument_list", "initializer_list", "parameter_list")  # `dim3 block(T, T);` reads as a function's declaration
 _PLAN_FIELD = re.compile(rb"\b(grid|block)=")
 
 
@@ -115,12 +116,12 @@ def _of_site(tree: Tree, site: LaunchSite) -> Geometry | None:
 def _extents(tree: Tree, node: Node, depth: int = 0) -> tuple[Extent, ...]:
     """The dimensions that a configuration expression stands for; empty when it cannot be told."""
     if node.type == "identifier" and depth < 3 and (declarators := _declarators(tree, node)):
-        value = declarators[0].child_by_field_name("value")
+        value = declarators[0].child_by_field_name("value") or declarators[0].child_by_field_name("parameters")
         if len(declarators) > 1 or value is None or tree.text_of(node) in _assigned(tree):
             return ()
-        if value.type in ("argument_list", "initializer_list") or not _INTEGER.match(tree.text_of(value)):
+        if value.type in _LISTS or not _INTEGER.match(tree.text_of(value)):
             return _extents(tree, value, depth + 1)
-    if node.type in ("argument_list", "initializer_list"):
+    if node.type in _LISTS:
         values = [child for child in node.named_children if child.type != "comment"]
         return tuple(Extent(tree.text_of(child), child.start_byte, child.end_byte) for child in values) if 1 <= len(values) <= 3 else ()
     if node.type in ("call_expression", "compound_literal_expression"):
