@@ -1,0 +1,198 @@
+"""NVIDIA GPUs, through cupy or pycuda in a box: devices `cuda` and `pycuda`.
+
+Every job runs in a box of its own, started ahead of need (see `pool`), alone on the GPU. This process never makes a CUDA context, so
+nothing that a candidate does to one can reach it. In the launcher form candidate code runs in the process that takes the times; what
+it could forge there is bounded by our own clock, and by the physical floor that others hold the times against.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kernelsearch import nsight, paths
+from kernelsearch.device import nvml
+from kernelsearch.device.base import Job, JobResult, KernelCounters, Mode, ProfileResult
+from kernelsearch.device.cuda_job import Delivery, PlanUnusable
+from kernelsearch.device.pool import GpuLock, Slot, WarmPool
+from kernelsearch.errors import ToolMissing
+from kernelsearch.model import Hardware, TimeKind, Verdict
+from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
+from kernelsearch.sandbox.files import read_left
+
+_WARM_BOXES = 3  # verifying, timing and one to come
+_WARM_PROFILERS = 1
+_LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
+_TABLE_BYTES = 8 << 20
+_MODULES = {"cupy": ("cupy", "numpy"), "pycuda": ("pycuda", "numpy")}
+_EXTRAS = {"cupy": "gpu", "pycuda": "pycuda"}
+_PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_PATH", "CUDA_HOME")  # where a machine's libraries lie; ours to trust
+
+
+class CudaDevice:
+    """See `device.base.Device`. Raises `ToolMissing` when there is no such GPU or no such library."""
+
+    def __init__(self, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int, backend: str) -> None:
+        self._gpu = _gpu(ordinal)
+        self._hardware = hardware
+        self._backend = backend
+        self._libraries = _libraries(backend)
+        self._sandbox = sandbox
+        self._scratch = scratch
+        self._lock = GpuLock(self._gpu.uuid)
+        self._profilers: dict[tuple[str, ...], WarmPool] = {}
+        self._profilers_lock = threading.Lock()
+        self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
+        self._facts = {
+            "gpu": self._gpu.name,
+            "gpu uuid": self._gpu.uuid,
+            "driver": self._gpu.driver,
+            **self._pool.facts(),
+        }
+
+    @property
+    def name(self) -> str:
+        return self._gpu.name
+
+    @property
+    def time_kind(self) -> TimeKind:
+        return TimeKind.MEASURED
+
+    @property
+    def hardware(self) -> Hardware:
+        return self._hardware
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return self._facts
+
+    def run(self, job: Job) -> JobResult:
+        slot = self._pool.take()
+        try:
+            return self._serve(slot, job)[0]
+        finally:
+            slot.close()
+
+    def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
+        started = time.monotonic()
+        ncu = nsight.find_ncu()
+        if ncu is None:
+            return ProfileResult(missing="Nsight Compute (ncu) is not installed; it comes with the CUDA toolkit")
+        slot = self._profiler(ncu, tuple(metrics)).take()
+        try:
+            result, end = self._serve(slot, job)
+            left = read_left(slot.outputs / "ncu.csv", _TABLE_BYTES) or b""
+            table = nsight.parse(left.decode(errors="replace"))
+        finally:
+            slot.close()
+        missing = table.missing
+        if missing and result.failure is not None:
+            last = (end.stderr.strip().splitlines() or [""])[-1] if end is not None else ""
+            missing = f"{missing}; the run under the profiler: {result.failure.value}, {result.detail} {last}".rstrip()
+        kernels = tuple(KernelCounters(kernel=row.kernel, metrics=row.metrics) for row in table.kernels)
+        return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
+
+    def close(self) -> None:
+        self._pool.close()
+        with self._profilers_lock:
+            for pool in self._profilers.values():
+                pool.close()
+
+    def _serve(self, slot: Slot, job: Job) -> tuple[JobResult, BoxResult | None]:
+        """Run `job` in the box of `slot`; with how the box ended, if it came to that."""
+        try:
+            delivery = Delivery(job, slot.inputs, slot.outputs)
+        except PlanUnusable as error:
+            return JobResult(failure=Verdict.CRASHED, detail=str(error)), None
+        try:
+            with self._lock.alone(quiet=job.mode is not Mode.VERIFY):
+                before = nvml.state(self._gpu.uuid)
+                started = time.monotonic()
+                slot.box.send(b"go\n")
+                end = slot.box.wait(job.timeout_s)
+                seconds = time.monotonic() - started
+                conditions = nvml.around(before, nvml.state(self._gpu.uuid))
+            if end.timed_out:
+                return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s", seconds=seconds), end
+            if end.returncode != 0:
+                return JobResult(failure=Verdict.CRASHED, detail=_died(end), seconds=seconds), end
+            result = delivery.result(seconds)
+        finally:
+            delivery.close()
+        return JobResult(
+            failure=result.failure,
+            detail=result.detail,
+            calls=result.calls,
+            conditions={**conditions, **result.conditions},
+            seconds=seconds,
+        ), end
+
+    def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
+        """Boxes in which the runner waits under the profiler: starting the two takes longer than the profile itself."""
+
+        def describe(folder: Path) -> Box:
+            return self._box(folder, nsight.command(ncu, metrics, folder / "out" / "ncu.csv", self._runner(folder)), (ncu.parent,))
+
+        with self._profilers_lock:
+            if metrics not in self._profilers:
+                self._profilers[metrics] = WarmPool(self._sandbox, self._scratch, describe, _WARM_PROFILERS)
+            return self._profilers[metrics]
+
+    def _runner(self, folder: Path) -> tuple[str, ...]:
+        script = paths.data("sandbox") / "runner" / "gpu.py"
+        return (sys.executable, str(script), self._backend, str(folder / "in"), str(folder / "out"), str(self._lock.quiet))
+
+    def _box(self, folder: Path, command: tuple[str, ...], more: tuple[Path, ...] = ()) -> Box:
+        prefixes = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent)
+        runner = paths.data("sandbox") / "runner"
+        return Box(
+            command=command,
+            readable=(folder / "in", self._lock.quiet, runner, *prefixes, *self._libraries, *more),
+            writable=(folder / "out",),
+            devices=self._gpu.nodes,
+            env={
+                "CUDA_VISIBLE_DEVICES": self._gpu.uuid,
+                "CUDA_CACHE_DISABLE": "1",
+                "CUDA_MODULE_LOADING": "EAGER",
+                "OPENBLAS_NUM_THREADS": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONPATH": ":".join(str(path) for path in self._libraries),
+                "LC_ALL": "C",
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            },
+            limits=_LASTING,
+        )
+
+
+def _gpu(ordinal: int) -> nvml.GpuInfo:
+    gpus = nvml.detect()
+    if not gpus:
+        raise ToolMissing("no NVIDIA GPU or driver was found; use `--device emulated`, or see `kernelsearch doctor`")
+    if not 0 <= ordinal < len(gpus):
+        raise ToolMissing(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
+    return gpus[ordinal]
+
+
+def _libraries(backend: str) -> tuple[Path, ...]:
+    """The folders that Python finds the backend and NumPy in: the box gets these, and not all of our own search path."""
+    folders = []
+    for module in _MODULES[backend]:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            remedy = f"pip install 'kernelsearch[{_EXTRAS[backend]}]'"
+            raise ToolMissing(f"{module} is not installed, and the device needs it: {remedy}")
+        folders.append(Path(spec.origin).parent.parent)
+    return tuple(dict.fromkeys(folders))
+
+
+def _died(end: BoxResult) -> str:
+    if end.returncode < 0:
+        return f"the process died of {signal.Signals(-end.returncode).name}"
+    last = end.stderr.strip().splitlines()
+    return f"the process ended with exit code {end.returncode}" + (f": {last[-1][:300]}" if last else "")

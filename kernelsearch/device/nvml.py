@@ -1,0 +1,170 @@
+"""Which NVIDIA GPUs there are and what state they are in, read from outside the box and without a CUDA context.
+
+pynvml's only door in this package. Without it GPUs are found through `nvidia-smi`, and states are not recorded.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from kernelsearch import process
+
+# Bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h, nvmlClocksEventReason*) that slow a kernel down.
+_THROTTLE = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "thermal (software)", 0x40: "thermal (hardware)", 0x80: "power brake"}
+
+# GPU names as the driver gives them, to profiles/hardware; the first match counts.
+_PROFILES = (
+    (r"\bG?B200\b", "b200"),
+    (r"\bG?H200\b", "h200"),
+    (r"\bH100\b", "h100"),
+    (r"\bA100\b", "a100"),
+    (r"\bL40S\b", "l40s"),
+    (r"\bL4\b", "l4"),
+    (r"\bRTX 5090\b", "rtx5090"),
+    (r"\bRTX 4090\b", "rtx4090"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuInfo:
+    """A GPU of this machine. `ordinal` counts those that CUDA_VISIBLE_DEVICES lets us use; `minor` is the N of /dev/nvidiaN."""
+
+    ordinal: int
+    name: str
+    uuid: str
+    arch: str  # "sm_90"
+    driver: str
+    minor: int
+
+    @property
+    def nodes(self) -> tuple[Path, ...]:
+        """The device nodes that a CUDA process on this GPU, and no other, needs."""
+        nodes = (Path(f"/dev/nvidia{self.minor}"), Path("/dev/nvidiactl"), Path("/dev/nvidia-uvm"), Path("/dev/nvidia-uvm-tools"))
+        return tuple(node for node in nodes if node.exists())
+
+
+def detect() -> list[GpuInfo]:
+    """The GPUs that may be used, in order; empty when there is no driver or no GPU."""
+    found = _detect_nvml() or _detect_smi()
+    return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def profile_name(gpu: str) -> str | None:
+    """The hardware profile for a GPU of this name; None when we have none."""
+    return next((profile for pattern, profile in _PROFILES if re.search(pattern, gpu)), None)
+
+
+def state(uuid: str) -> dict[str, str]:
+    """Clocks (MHz), power (W), temperature (°C) and throttle reasons at this moment; what cannot be read is left out."""
+    nvml = _nvml()
+    if nvml is None:
+        return {}
+    try:
+        handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
+    except nvml.NVMLError:
+        return {}
+    readings: dict[str, Callable[[], object]] = {
+        "sm clock MHz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
+        "memory clock MHz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
+        "power W": lambda: round(nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+        "temperature °C": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+        "throttled": lambda: _reasons(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)),
+    }
+    found = {}
+    for name, read in readings.items():
+        try:
+            found[name] = str(read())
+        except nvml.NVMLError:
+            continue  # not every board reports everything
+    return found
+
+
+def around(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Two states as one: "1980" where nothing changed, "345 -> 1980" where it did. Says so when nothing could be read."""
+    if not before and not after:
+        return {"state": "not recorded: NVML is not there (pip install nvidia-ml-py)"}
+    names = [*before, *(name for name in after if name not in before)]
+    pairs = {name: (before.get(name, "?"), after.get(name, "?")) for name in names}
+    return {name: old if old == new else f"{old} -> {new}" for name, (old, new) in pairs.items()}
+
+
+def _nvml() -> ModuleType | None:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()  # counted; again and again is harmless
+    except pynvml.NVMLError:
+        return None
+    module: ModuleType = pynvml
+    return module
+
+
+def _reasons(bits: int) -> str:
+    return ", ".join(name for bit, name in _THROTTLE.items() if bits & bit) or "no"
+
+
+def _detect_nvml() -> list[GpuInfo]:
+    nvml = _nvml()
+    if nvml is None:
+        return []
+    found = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+        found.append(
+            GpuInfo(
+                ordinal=index,
+                name=_text(nvml.nvmlDeviceGetName(handle)),
+                uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+                arch=f"sm_{major}{minor}",
+                driver=_text(nvml.nvmlSystemGetDriverVersion()),
+                minor=int(nvml.nvmlDeviceGetMinorNumber(handle)),
+            )
+        )
+    return found
+
+
+def _detect_smi() -> list[GpuInfo]:
+    smi = shutil.which("nvidia-smi")
+    if smi is None:
+        return []
+    query = "--query-gpu=index,name,uuid,compute_cap,driver_version"
+    return parse_smi(process.run([smi, query, "--format=csv,noheader"], timeout_s=30).stdout)
+
+
+def parse_smi(text: str) -> list[GpuInfo]:
+    """What `nvidia-smi --query-gpu=index,name,uuid,compute_cap,driver_version --format=csv,noheader` printed; other lines are skipped."""
+    found = []
+    for row in csv.reader(text.splitlines(), skipinitialspace=True):
+        if len(row) == 5 and row[0].isdigit():
+            index, name, uuid, capability, driver = row
+            arch = "sm_" + capability.replace(".", "")
+            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=int(index)))
+    return found
+
+
+def _visible(gpus: list[GpuInfo], chosen: str | None) -> list[GpuInfo]:
+    """Those that CUDA_VISIBLE_DEVICES names, in its order; like CUDA, up to the first entry that is not there."""
+    if chosen is None:
+        return gpus
+    found: list[GpuInfo] = []
+    for entry in (item.strip() for item in chosen.split(",")):
+        match = [g for g in gpus if (str(g.ordinal) == entry if entry.isdigit() else entry and g.uuid.startswith(entry))]
+        if len(match) != 1:
+            break
+        gpu = match[0]
+        found.append(GpuInfo(ordinal=len(found), name=gpu.name, uuid=gpu.uuid, arch=gpu.arch, driver=gpu.driver, minor=gpu.minor))
+    return found
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

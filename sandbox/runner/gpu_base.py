@@ -1,0 +1,100 @@
+"""What the GPU runner needs of a CUDA library: the interface that `gpu_cupy` and `gpu_pycuda` implement.
+
+Runs inside the box; imports nothing of ours. Everything goes to the primary context's default stream, because that is where a
+launcher compiled with a CUDA runtime of its own puts its kernels. Pointers are device addresses as integers, sizes are in bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# Dynamic shared memory that a kernel gets without opting in (CUDA C++ Programming Guide, compute capabilities 5.0 to 12.x).
+SHARED_WITHOUT_OPT_IN = 48 * 1024
+
+_CODES = {
+    "f64": "d",
+    "f32": "f",
+    "i64": "q",
+    "i32": "i",
+    "i16": "h",
+    "i8": "b",
+    "u64": "Q",
+    "u32": "I",
+    "u16": "H",
+    "u8": "B",
+    "bool": "B",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A value passed by copy: its `struct` code and the number. A device pointer has code "P"."""
+
+    code: str
+    value: int | float
+
+
+def param(dtype: str, value: int | float) -> Param:
+    """`value` as the short dtype name says; f16 and bf16 travel as their bits in an unsigned short."""
+    if dtype == "f16":
+        return Param("H", int.from_bytes(struct.pack("<e", value), "little"))
+    if dtype == "bf16":
+        bits = int.from_bytes(struct.pack("<f", value), "little")
+        return Param("H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 & 0xFFFF)  # round to nearest, ties to even
+    code = _CODES[dtype]
+    if dtype == "bool":
+        value = bool(value)
+    return Param(code, float(value) if code in "df" else int(value))
+
+
+class CudaFailure(Exception):
+    """A CUDA call failed: the error's name and words, as the library gives them. Sticky ones end the process's use of the GPU."""
+
+
+class Gpu(Protocol):
+    """One GPU in one process. Every method raises `CudaFailure`; copies and `fill` are ordered with launches."""
+
+    l2_bytes: int
+
+    def facts(self) -> dict[str, str]:
+        """Versions of driver, runtime and library, and the GPU's name."""
+        ...
+
+    def allocate(self, nbytes: int) -> int: ...
+
+    def free(self, pointer: int) -> None: ...
+
+    def upload(self, pointer: int, data: np.ndarray) -> None: ...
+
+    def download(self, pointer: int, into: np.ndarray) -> None: ...
+
+    def copy(self, to: int, source: int, nbytes: int) -> None: ...
+
+    def fill(self, pointer: int, byte: int, nbytes: int) -> None: ...
+
+    def load(self, image: bytes) -> object:
+        """A module from a cubin."""
+        ...
+
+    def prepare(
+        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+    ) -> Callable[[], None]:
+        """A launch with its arguments packed, so that launching again costs the host next to nothing. `kernel` is the symbol."""
+        ...
+
+    def event(self) -> object: ...
+
+    def record(self, event: object) -> None: ...
+
+    def wait(self, event: object) -> None: ...
+
+    def elapsed_us(self, begin: object, end: object) -> float: ...
+
+    def synchronise(self) -> None:
+        """Wait for all streams, and surface errors of kernels that ran."""
+        ...

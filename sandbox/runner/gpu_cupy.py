@@ -1,0 +1,122 @@
+"""The GPU through cupy's bindings of the CUDA runtime and driver; none of its arrays, memory pool or compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import cupy
+import numpy as np
+from cupy.cuda import driver, runtime
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Param
+
+_STREAM = 0  # the legacy default stream
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except (driver.CUDADriverError, runtime.CUDARuntimeError) as error:
+        raise CudaFailure(str(error)) from error
+
+
+class CupyGpu:
+    """See `gpu_base.Gpu`."""
+
+    def __init__(self) -> None:
+        with _named():
+            runtime.setDevice(0)
+            runtime.free(0)  # makes the primary context
+            self._properties = runtime.getDeviceProperties(0)
+        self.l2_bytes = int(self._properties["l2CacheSize"])
+
+    def facts(self) -> dict[str, str]:
+        with _named():
+            return {
+                "gpu": self._properties["name"].decode(),
+                "cuda driver": _version(runtime.driverGetVersion()),
+                "cuda runtime": _version(runtime.runtimeGetVersion()),
+                "cupy": cupy.__version__,
+            }
+
+    def allocate(self, nbytes: int) -> int:
+        with _named():
+            return int(runtime.malloc(nbytes))
+
+    def free(self, pointer: int) -> None:
+        with _named():
+            runtime.free(pointer)
+
+    def upload(self, pointer: int, data: np.ndarray) -> None:
+        with _named():
+            runtime.memcpy(pointer, data.ctypes.data, data.nbytes, runtime.memcpyHostToDevice)
+
+    def download(self, pointer: int, into: np.ndarray) -> None:
+        with _named():
+            runtime.memcpy(into.ctypes.data, pointer, into.nbytes, runtime.memcpyDeviceToHost)
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        with _named():
+            runtime.memcpyAsync(to, source, nbytes, runtime.memcpyDeviceToDevice, _STREAM)
+
+    def fill(self, pointer: int, byte: int, nbytes: int) -> None:
+        with _named():
+            runtime.memsetAsync(pointer, byte, nbytes, _STREAM)
+
+    def load(self, image: bytes) -> object:
+        with _named():
+            return driver.moduleLoadData(image)
+
+    def prepare(
+        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+    ) -> Callable[[], None]:
+        with _named():
+            function = driver.moduleGetFunction(module, kernel)
+            if shared > SHARED_WITHOUT_OPT_IN:
+                driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+        # One block holds the table of addresses and, behind it, the values that it points to.
+        count = len(params)
+        table = (ctypes.c_uint64 * max(1, 2 * count))()
+        for index, item in enumerate(params):
+            table[index] = ctypes.addressof(table) + 8 * (count + index)
+            table[count + index] = _slot(item)
+
+        def launch() -> None:
+            with _named():
+                driver.launchKernel(function, *grid, *block, shared, _STREAM, ctypes.addressof(table), 0)
+
+        return launch
+
+    def event(self) -> object:
+        with _named():
+            return runtime.eventCreate()
+
+    def record(self, event: object) -> None:
+        with _named():
+            runtime.eventRecord(event, _STREAM)
+
+    def wait(self, event: object) -> None:
+        with _named():
+            runtime.eventSynchronize(event)
+
+    def elapsed_us(self, begin: object, end: object) -> float:
+        with _named():
+            return float(runtime.eventElapsedTime(begin, end)) * 1e3
+
+    def synchronise(self) -> None:
+        with _named():
+            runtime.deviceSynchronize()
+
+
+def _slot(item: Param) -> int:
+    # The driver reads as many bytes as the kernel's parameter has: a sign-extended integer serves an int as well as a long long.
+    if isinstance(item.value, int):
+        return item.value & 0xFFFF_FFFF_FFFF_FFFF
+    return int.from_bytes(struct.pack("<" + item.code, item.value), "little")
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"

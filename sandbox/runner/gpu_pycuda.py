@@ -1,0 +1,108 @@
+"""The GPU through pycuda's binding of the CUDA driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pycuda
+import pycuda.driver as driver
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Param
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except driver.Error as error:
+        raise CudaFailure(str(error)) from error
+
+
+class PycudaGpu:
+    """See `gpu_base.Gpu`. Keeps the primary context, which a launcher's own CUDA runtime uses too, current for good."""
+
+    def __init__(self) -> None:
+        with _named():
+            driver.init()
+            self._device = driver.Device(0)
+            self._context = self._device.retain_primary_context()
+            self._context.push()
+            self.l2_bytes = int(self._device.get_attribute(driver.device_attribute.L2_CACHE_SIZE))
+        self._allocations: dict[int, driver.DeviceAllocation] = {}
+
+    def facts(self) -> dict[str, str]:
+        with _named():
+            number = driver.get_driver_version()
+            return {
+                "gpu": self._device.name(),
+                "cuda driver": f"{number // 1000}.{number % 1000 // 10}",
+                "cuda headers": ".".join(str(part) for part in driver.get_version()),
+                "pycuda": pycuda.VERSION_TEXT,
+            }
+
+    def allocate(self, nbytes: int) -> int:
+        with _named():
+            allocation = driver.mem_alloc(nbytes)
+        self._allocations[int(allocation)] = allocation
+        return int(allocation)
+
+    def free(self, pointer: int) -> None:
+        with _named():
+            self._allocations.pop(pointer).free()
+
+    def upload(self, pointer: int, data: np.ndarray) -> None:
+        with _named():
+            driver.memcpy_htod(pointer, data)
+
+    def download(self, pointer: int, into: np.ndarray) -> None:
+        with _named():
+            driver.memcpy_dtoh(into, pointer)
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        with _named():
+            driver.memcpy_dtod_async(to, source, nbytes)
+
+    def fill(self, pointer: int, byte: int, nbytes: int) -> None:
+        with _named():
+            driver.memset_d8_async(pointer, byte, nbytes)
+
+    def load(self, image: bytes) -> object:
+        with _named():
+            return driver.module_from_buffer(image)
+
+    def prepare(
+        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+    ) -> Callable[[], None]:
+        with _named():
+            function = module.get_function(kernel)
+            if shared > SHARED_WITHOUT_OPT_IN:
+                function.set_attribute(driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+            function.prepare([item.code for item in params])
+        values = [item.value for item in params]
+
+        def launch() -> None:
+            with _named():
+                function.prepared_call(tuple(grid), tuple(block), *values, shared_size=shared)
+
+        return launch
+
+    def event(self) -> object:
+        with _named():
+            return driver.Event()
+
+    def record(self, event: object) -> None:
+        with _named():
+            event.record()
+
+    def wait(self, event: object) -> None:
+        with _named():
+            event.synchronize()
+
+    def elapsed_us(self, begin: object, end: object) -> float:
+        with _named():
+            return float(begin.time_till(end)) * 1e3
+
+    def synchronise(self) -> None:
+        with _named():
+            driver.Context.synchronize()
