@@ -22,6 +22,7 @@ from kernelsearch import digest
 from kernelsearch.device.base import Call, Scalar, Tensor
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Arg, Case, Distribution, DType, Task
+from kernelsearch.model.expression import Number
 
 Array = npt.NDArray[Any]
 
@@ -117,15 +118,16 @@ class Workload:
         key = digest.of_text(self.digest, str(seed), case.name, distribution.value)
         contents = _Contents(self.task, case, distribution, key)
         args = tuple(self._argument(arg, contents) for arg in self.task.args)
+        values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it names the seed without giving it away.
-        call = Call(label=f"{case.name}/{distribution.value}/{key[:8]}", args=args, values=self.task.values(case))
+        call = Call(label=f"{case.name}/{distribution.value}/{key[:8]}", args=args, values=values)
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
         return Planned(call=call, case=case, distribution=distribution, seed=seed, shapes=shapes)
 
     def _argument(self, arg: Arg, contents: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
             value = self.task.values(contents.case)[arg.name]
-            return Scalar(name=arg.name, dtype=arg.dtype, value=float(value) if arg.dtype.is_float else int(value))
+            return Scalar(name=arg.name, dtype=arg.dtype, value=_rounded(value, arg.dtype))
         count = int(np.prod(self.task.shape(arg, contents.case), dtype=np.int64))
         file = None
         if arg.is_read:
@@ -140,6 +142,13 @@ def prepare(task: Task, scratch: Path, seed: int) -> Workload:
     folder = scratch / "inputs"
     folder.mkdir(parents=True, exist_ok=True)
     return Workload(task=task, digest=digest.task(task), folder=folder, seed=seed)
+
+
+def _rounded(value: Number, dtype: DType) -> Number:
+    """`value` as the candidate gets it, so that the reference computes with the same."""
+    if not dtype.is_float:
+        return int(value)
+    return float(decode(encode(np.array([float(value)]), dtype), dtype, (1,))[0])
 
 
 def write_once(file: Path, data: bytes) -> None:

@@ -57,7 +57,7 @@ def _evaluate(task: Task, planned: Planned, inputs: Mapping[str, Array]) -> dict
         raise ValueError(f"task {task.name!r} has no reference")
     function = task.reference.function
     widened = {name: values.astype(np.float64) if values.dtype.kind == "f" else values for name, values in inputs.items()}
-    result = call_reference(task, function, **widened, **task.values(planned.case))
+    result = call_reference(task, function, **widened, **planned.call.values)
     place = f"{reference_name(task)}: {function}, case {planned.case.name}"
     if not isinstance(result, dict):
         if len(task.outputs) > 1:

@@ -1,0 +1,5 @@
+"""Matrix product."""
+
+
+def matmul(a, b, m, n, k):
+    return a @ b

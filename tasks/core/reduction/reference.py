@@ -1,0 +1,5 @@
+"""Sum of a vector."""
+
+
+def total(x, n):
+    return x.sum(keepdims=True)
