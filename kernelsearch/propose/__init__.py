@@ -1,0 +1,30 @@
+"""Proposers by name: `rules`, or a language model as `kernelsearch.llm` spells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kernelsearch.errors import UsageError
+from kernelsearch.propose.base import Proposer
+
+
+def open_proposer(spec: str, *, options: Mapping[str, str]) -> Proposer:
+    """`rules` takes no options; a model takes `edit_format` and `repairs` beside those of `open_model`.
+
+    Raises `UsageError`, `ToolMissing` without the model's SDK, `LlmMisconfigured` without its key.
+    """
+    if spec == "rules":
+        if options:
+            raise UsageError(f"the proposer `rules` takes no options; given: {', '.join(sorted(options))}")
+        from kernelsearch.propose.rules import RulesProposer
+
+        return RulesProposer()
+    from kernelsearch.llm import open_model
+    from kernelsearch.propose.model import ModelProposer
+
+    rest = {name: value for name, value in options.items() if name not in ("edit_format", "repairs")}
+    repairs = options.get("repairs", "2")
+    if not repairs.isdigit():
+        raise UsageError(f"option repairs = {repairs!r} is not a whole number of zero or more")
+    edit_format = options.get("edit_format", "search-replace")
+    return ModelProposer(model=open_model(spec, options=rest), edit_format=edit_format, repairs=int(repairs))

@@ -1,0 +1,106 @@
+"""Edits from a language model: ask, apply, and where the answer does not apply say why and ask again.
+
+Every token is accounted for, whatever becomes of the answer: in the draft's origin, in `UnusableReply` or in `RefusedReply`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable, UsageError
+from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
+from kernelsearch.model import Context, Hardware, Origin, Proposal, Task, Usage
+from kernelsearch.propose import edits, prompt
+from kernelsearch.propose.base import Draft, UnusableReply
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One conversation so far."""
+
+    system: str
+    messages: list[Message]
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+    @property
+    def prompt(self) -> str:
+        return "\n\n".join([self.system.strip(), *(f"---\n\n{m.text.strip()}" for m in self.messages if m.role == "user")])
+
+    @property
+    def reply(self) -> str:
+        return "\n\n---\n\n".join(m.text.strip() for m in self.messages if m.role == "assistant")
+
+
+class ModelProposer:
+    """`repairs` is how often an answer that does not apply goes back to the model with the reason. Thread-safe if `model` is.
+
+    Raises `UsageError` for an unknown edit format.
+    """
+
+    def __init__(self, *, model: LanguageModel, edit_format: str = "search-replace", repairs: int = 2) -> None:
+        if edit_format not in edits.INSTRUCTIONS:
+            raise UsageError(f"unknown edit format {edit_format!r}; there are {', '.join(edits.INSTRUCTIONS)}")
+        self._model = model
+        self._format = edit_format
+        self._repairs = repairs
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
+        """One edit of `context.parent`. Raises `UnusableReply` after the repairs, `RefusedReply`, another `LlmError`, or
+        `NothingToPropose` when a scripted model has no answer left."""
+        candidate = context.parent.candidate
+        if candidate is None:
+            raise ValueError(f"node {context.parent.number} has no source to edit")
+        instructions = edits.INSTRUCTIONS[self._format]
+        written = prompt.write(proposal, context, task, hardware, instructions=instructions)
+        talk = _Talk(system=written.system, messages=[Message(role="user", text=written.request)])
+        reason = ""
+        for turn in range(self._repairs + 1):
+            if turn:
+                talk.messages.append(Message(role="user", text=prompt.repair(reason, instructions=instructions)))
+            text = self._answer(talk, proposal.seed, reason)
+            try:
+                edited = edits.apply(self._format, text, candidate.source)
+            except ReplyUnusable as error:
+                reason = str(error)
+                continue
+            flags = candidate.flags if edited.flags is None else edited.flags
+            return Draft(source=edited.source, flags=flags, origin=self._origin(talk, proposal, edited.summary))
+        raise _unusable(talk, f"no answer in {self._repairs + 1} could be applied; of the last: {reason}")
+
+    def _answer(self, talk: _Talk, seed: int, reason: str) -> str:
+        """The model's next turn, added to `talk`. A failure on the way to a repair keeps what was said and paid before it."""
+        try:
+            reply = self._model.complete(talk.system, talk.messages, seed=seed)
+        except RefusedReply as error:
+            if error.text:
+                talk.messages.append(Message(role="assistant", text=error.text))
+            talk.usage += error.usage
+            raise RefusedReply(str(error), reason=error.reason, text=talk.reply, prompt=talk.prompt, usage=talk.usage) from error
+        except (LlmBusy, NothingToPropose) as error:
+            if not talk.usage.calls:
+                raise
+            raise _unusable(talk, f"{reason} Asking again failed: {error}") from error
+        talk.messages.append(Message(role="assistant", text=reply.text))
+        talk.usage += reply.usage
+        talk.model = reply.model
+        return reply.text
+
+    def _origin(self, talk: _Talk, proposal: Proposal, summary: str) -> Origin:
+        return Origin(
+            proposer=self.name,
+            directive=proposal.directive or summary,
+            summary=summary,
+            model=talk.model,
+            prompt=talk.prompt,
+            reply=talk.reply,
+            usage=talk.usage,
+        )
+
+
+def _unusable(talk: _Talk, message: str) -> UnusableReply:
+    return UnusableReply(message, prompt=talk.prompt, reply=talk.reply, usage=talk.usage)

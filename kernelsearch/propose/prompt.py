@@ -1,0 +1,246 @@
+"""What a language model is told: values in, text out. The words are in `templates/`, the choice and shape of the facts is here.
+
+The system part depends on task, hardware and edit format only, so that a provider's prompt cache serves it through a whole run.
+Whatever stems from a candidate or a tool is fenced, or cut to one line; a fence is longer than any within.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelsearch.model import (
+    Arg,
+    Case,
+    Context,
+    Evaluation,
+    Form,
+    Hardware,
+    KernelResources,
+    Measurement,
+    Node,
+    Outcome,
+    Profile,
+    Proposal,
+    Reward,
+    Task,
+)
+from kernelsearch.templates import render
+
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+_DETAIL = 4_000  # characters of a compiler's or verifier's words: the first error is at the top
+_LINE = 160
+_SIBLINGS = 12
+_LINEAGE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The two parts of a first turn."""
+
+    system: str
+    request: str
+
+
+def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, instructions: str) -> Prompt:
+    """The prompt for one edit of `context.parent`, whose candidate must be there."""
+    parent = context.parent
+    if parent.candidate is None:
+        raise ValueError(f"node {parent.number} has no source to edit")
+    request = render(
+        _TEMPLATES,
+        "request.md.j2",
+        fence=fence,
+        source=parent.candidate.source,
+        parent=_present(context),
+        evidence=_evidence(parent.evaluation),
+        reward=_reward(parent.reward),
+        lineage=[_step(node, context.baseline) for node in context.lineage[:_LINEAGE]],
+        siblings=_tried(context),
+        directive=one_line(proposal.directive or ""),
+    )
+    return Prompt(system=_system(task, hardware, instructions), request=request)
+
+
+def repair(reason: str, *, instructions: str) -> str:
+    """What is said to a reply that did not apply."""
+    return render(_TEMPLATES, "repair.md.j2", fence=fence, reason=reason, instructions=instructions)
+
+
+def fence(text: str, language: str) -> str:
+    """`text` between fences that nothing in it can close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    bar = "`" * max(3, longest + 1)
+    return f"{bar}{language}\n{text.rstrip()}\n{bar}"
+
+
+def one_line(text: str, limit: int = _LINE) -> str:
+    """`text` on one line, cut to `limit` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _system(task: Task, hardware: Hardware, instructions: str) -> str:
+    return render(
+        _TEMPLATES,
+        "system.md.j2",
+        fence=fence,
+        task=task,
+        launcher=task.form is Form.LAUNCHER,
+        arguments=[_argument(arg) for arg in task.args],
+        cases=[_case(task, case, hardware) for case in task.cases],
+        timed=len(task.timed_cases),
+        tolerance=_tolerance(task),
+        distributions=", ".join(each.value for each in task.distributions),
+        hardware=hardware,
+        limits=_limits(hardware),
+        instructions=instructions,
+    )
+
+
+def _argument(arg: Arg) -> str:
+    shape = f"[{', '.join(map(str, arg.shape))}]" if arg.is_tensor else ""
+    bounds = f", values from {arg.low} to below {arg.high}" if arg.low is not None and arg.high is not None else ""
+    return f"`{arg.name}`: {arg.kind.value}, {arg.dtype.value}{shape}{bounds}"
+
+
+def _case(task: Task, case: Case, hardware: Hardware) -> str:
+    sizes = ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in case.names.items())
+    if not case.timed:
+        return sizes
+    values = task.values(case)
+    costs = []
+    if task.cost.bytes is not None:
+        moved = task.cost.bytes.evaluate(values)
+        costs.append(f"at least {si(moved, 'B')} to move, {moved / hardware.dram_bytes_per_s * 1e6:.2f} µs at full memory bandwidth")
+    if task.cost.flops is not None:
+        work = task.cost.flops.evaluate(values)
+        costs.append(f"{si(work, 'FLOP')}, {work / hardware.fp32_flops * 1e6:.2f} µs at the f32 peak")
+    return f"{sizes} (timed{'; ' if costs else ''}{'; '.join(costs)})"
+
+
+def _tolerance(task: Task) -> str:
+    given = task.tolerance
+    if given.rtol is not None or given.atol is not None:
+        return f"it is within rtol {given.rtol or 0:g} and atol {given.atol or 0:g} (times the RMS of the reference)"
+    return f"its rounding error is what its dtype and sums of {given.reduction} terms explain; the reference is computed in float64"
+
+
+def _limits(hardware: Hardware) -> list[str]:
+    tensor = ", ".join(f"{name} {si(rate, 'FLOP/s')}" for name, rate in hardware.tensor_flops.items())
+    return [
+        f"{hardware.sm_count} SMs at {si(hardware.clock_hz, 'Hz')}; an empty launch takes {hardware.launch_us:g} µs",
+        f"DRAM: {si(hardware.dram_bytes_per_s, 'B/s')}, latency {hardware.dram_latency_us:g} µs",
+        f"L2: {si(hardware.l2_bytes, 'B')}, {si(hardware.l2_bytes_per_s, 'B/s')}",
+        f"shared memory: {hardware.shared_bytes_per_sm} B an SM, {hardware.shared_bytes_per_block} B a block (above 49152 by opt-in)",
+        f"an SM holds {hardware.registers_per_sm} registers, {hardware.threads_per_sm} threads, {hardware.blocks_per_sm} blocks",
+        f"peak: f32 {si(hardware.fp32_flops, 'FLOP/s')}, f64 {si(hardware.fp64_flops, 'FLOP/s')}",
+        *([f"tensor cores: {tensor}"] if tensor else []),
+    ]
+
+
+def _present(context: Context) -> dict[str, object]:
+    node, evaluation = context.parent, context.parent.evaluation
+    candidate = node.candidate
+    facts = [f"flags: `{one_line(' '.join(candidate.flags)) or 'none'}`"] if candidate else []
+    if evaluation is None:
+        return {"number": node.number, "verdict": one_line(node.attempt.detail), "passed": False, "facts": facts, "detail": ""}
+    if evaluation.measurement is not None and evaluation.passed:
+        facts = [*_times(context, evaluation.measurement), *facts]
+    if evaluation.build is not None:
+        facts += [_resources(each) for each in evaluation.build.resources]
+    said = evaluation.detail.strip()
+    cut = said if len(said) <= _DETAIL else said[:_DETAIL] + "\n… (cut)"
+    detail = fence(cut, "text") if said and not evaluation.passed else ""
+    return {"number": node.number, "verdict": evaluation.verdict.prompt, "passed": evaluation.passed, "facts": facts, "detail": detail}
+
+
+def _times(context: Context, measurement: Measurement) -> list[str]:
+    kind = measurement.kind.value
+    lines = [f"{kind} time: {measurement.time_us:.2f} µs{_against(context.parent, context.baseline, 'the baseline')}"]
+    if len(measurement.timings) > 1:
+        lines += [f"case {timing.case}: {timing.median_us:.2f} µs" for timing in measurement.timings]
+    best = context.best
+    if best is not None and best.number != context.parent.number and best.time_us is not None:
+        lines.append(f"best so far: attempt {best.number}, {best.time_us:.2f} µs")
+    return lines
+
+
+def _against(node: Node, other: Node | None, name: str) -> str:
+    """How much faster `node` is than `other`; empty where that cannot be said."""
+    ours = node.evaluation.measurement if node.evaluation else None
+    theirs = other.evaluation.measurement if other is not None and other.evaluation else None
+    if ours is None or theirs is None or other is None or other.number == node.number:
+        return ""
+    try:
+        return f", {ours.speedup_over(theirs):.2f}x the speed of {name}"
+    except ValueError:  # other cases, or modelled against measured, after a change of device
+        return ""
+
+
+def _resources(each: KernelResources) -> str:
+    spills = f", spills {each.spill_store_bytes} B out and {each.spill_load_bytes} B in" if each.spill_store_bytes else ""
+    shared = f", {each.shared_bytes} B static shared memory" if each.shared_bytes else ""
+    return f"`{one_line(each.kernel, 60)}`: {each.registers} registers a thread{shared}{spills}"
+
+
+def _evidence(evaluation: Evaluation | None) -> list[str]:
+    profile: Profile | None = evaluation.profile if evaluation else None
+    if profile is None:
+        return []
+    limit = [f"bottleneck: {profile.bottleneck.resource.value}. {one_line(profile.bottleneck.evidence, 400)}"] if profile.bottleneck else []
+    facts = [f"{name}: {one_line(value)}" for name, value in profile.facts.items()]
+    return [*limit, f"counters are {profile.kind.value}, of `{one_line(profile.kernel, 60)}`", *facts, *map(one_line, profile.notes)]
+
+
+def _reward(reward: Reward | None) -> list[str]:
+    if reward is None:
+        return []
+    if reward.gate is not None:
+        return [f"score {reward.value:.3f}: fixed for the verdict `{one_line(reward.gate)}`"]
+    terms = [
+        f"{t.name}: {t.contribution:+.3f} ({t.weight:g} x {t.raw:.3f}){'; ' + one_line(t.note) if t.note else ''}" for t in reward.terms
+    ]
+    return [f"score {reward.value:.3f}, the sum of:", *terms]
+
+
+def _step(node: Node, baseline: Node | None) -> str:
+    if node.attempt.proposal is None:
+        time = f", {node.time_us:.2f} µs" if node.time_us is not None else ""
+        return f"attempt {node.number}: the baseline{time}"
+    return f"attempt {node.number}: {_edit(node)}: {_effect(node, baseline, 'the baseline')}"
+
+
+def _tried(context: Context) -> list[str]:
+    tried = [node for node in context.siblings if node.attempt.outcome is not Outcome.EXHAUSTED]
+    lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in tried[-_SIBLINGS:]]
+    left_out = len(tried) - len(lines)
+    return [f"({left_out} earlier ones are left out)", *lines] if left_out else lines
+
+
+def _edit(node: Node) -> str:
+    """What was done, in the words of who did it."""
+    origin = node.candidate.origin if node.candidate else None
+    proposal = node.attempt.proposal
+    asked = proposal.directive if proposal else None
+    return one_line((origin.summary or origin.directive if origin else "") or asked or "an edit", 100)
+
+
+def _effect(node: Node, other: Node | None, name: str) -> str:
+    if node.evaluation is None:
+        return one_line(f"{node.attempt.outcome.value}: {node.attempt.detail}")
+    verdict = node.evaluation.verdict.value
+    if node.time_us is None:
+        return one_line(f"{verdict}: {node.evaluation.detail}")
+    return f"{verdict}, {node.time_us:.2f} µs{_against(node, other, name)}"
+
+
+def si(value: float, unit: str) -> str:
+    """A quantity with a decimal prefix: 3.35 TB/s."""
+    prefixes: Sequence[tuple[float, str]] = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    for size, prefix in prefixes:
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
