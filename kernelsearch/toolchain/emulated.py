@@ -1,0 +1,175 @@
+"""Builds for the emulated device: a CUDA source as C++, compiled by g++ in the sandbox into one shared object.
+
+With nvcc at hand the source is built by it first: its errors count, and its report of registers, spills and SASS is the evidence.
+Without it, g++ is the only witness and the evidence is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from kernelsearch import digest, paths, process, source
+from kernelsearch.errors import SandboxBroken, ToolMissing, UsageError
+from kernelsearch.model import Build, Candidate, Form, LaunchPlan, Task, Verdict
+from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
+from kernelsearch.toolchain.base import Toolchain
+from kernelsearch.toolchain.cache import BuildCache, build_key
+from kernelsearch.toolchain.emulated_errors import explain
+from kernelsearch.toolchain.emulated_source import rewrite, unsupported
+
+_SECONDS = 60.0
+_COMMON = ("-std=c++17", "-O1", "-g1", "-fPIC", "-w", "-fno-diagnostics-show-caret", "-fmax-errors=5")
+# The compiler calls __tsan_read4 and the like at every access, and __sanitizer_cov_trace_pc at every basic block; the runtime
+# defines them. libtsan is not linked.
+_INSTRUMENTED = ("-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-include", "ks_emulation.h")
+_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+class EmulatedToolchain(Toolchain):
+    """`cache` is made on demand. Raises `ToolMissing` when there is no g++."""
+
+    def __init__(self, *, sandbox: Sandbox, cache: Path, nvcc: Toolchain | None) -> None:
+        if shutil.which("g++", path=_ENV["PATH"]) is None:
+            raise ToolMissing("the emulated device needs g++; install it (Debian: apt-get install g++)")
+        self._sandbox = sandbox
+        self._root = cache
+        self._cache = BuildCache(cache)
+        self._nvcc = nvcc
+        self._headers = paths.data("sandbox") / "emulation"
+        self._runtime_lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return f"emulated ({self._compiler})" + (f" + {self._nvcc.name}" if self._nvcc else "")
+
+    def build(self, candidate: Candidate, task: Task) -> Build:
+        """The shared object of `candidate`, with nvcc's evidence where there is an nvcc."""
+        witness = self._nvcc.build(candidate, task) if self._nvcc else None
+        if witness is not None and not witness.ok:
+            return witness
+        key = build_key(
+            source=candidate.source,
+            flags=(*_COMMON, *_INSTRUMENTED, *kept_flags(candidate.flags), "with nvcc" if witness else "without nvcc"),
+            form=task.form.value,
+            arch="host",
+            toolchain=f"{self._compiler} {self._emulation}",
+        )
+        build = self._cache.get(key) or self._compile(candidate, task, key, accepted_by_nvcc=witness is not None)
+        build = dataclasses.replace(build, toolchain=self.name)
+        if witness is None:
+            return build
+        return dataclasses.replace(
+            build,
+            resources=witness.resources,
+            instructions=witness.instructions,
+            sass_digest=witness.sass_digest,
+            seconds=build.seconds + witness.seconds,
+            cached=build.cached and witness.cached,
+        )
+
+    def _compile(self, candidate: Candidate, task: Task, key: str, *, accepted_by_nvcc: bool) -> Build:
+        failed = Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED)
+        if construct := unsupported(candidate.source):
+            log = f"line {construct.line}: the emulated device does not know {construct.construct}"
+            return self._cache.put(key, dataclasses.replace(failed, log=log))
+        plan: LaunchPlan | None = None
+        if task.form is Form.KERNELS:
+            try:
+                plan = source.launch_plan(candidate.source)
+            except UsageError as error:
+                return self._cache.put(key, dataclasses.replace(failed, failure=Verdict.BUILD_FAILED, log=str(error)))
+        runtime = self._runtime()
+        with tempfile.TemporaryDirectory(prefix="ks-emulated-") as name:
+            folder = Path(name)
+            (folder / "candidate.cu").write_text(rewrite(candidate.source, plan), encoding="utf-8", errors="replace")
+            result = self._run(self._commands(candidate, runtime), folder, runtime)
+            if result.timed_out:
+                log = f"g++ did not finish in {_SECONDS:.0f} s"
+                return dataclasses.replace(failed, failure=Verdict.TIMED_OUT, log=log, seconds=result.seconds)
+            if result.returncode != 0:
+                failure, log = explain(result.stderr or result.stdout, accepted_by_nvcc=accepted_by_nvcc)
+                return self._cache.put(key, dataclasses.replace(failed, failure=failure, log=log, seconds=result.seconds))
+            artifact = folder / "candidate.so"
+            build = Build(ok=True, toolchain=self.name, artifact=str(artifact), plan=plan, seconds=result.seconds)
+            return self._cache.put(key, build, artifact)
+
+    def _commands(self, candidate: Candidate, runtime: Path) -> str:
+        include = f"-I{self._headers / 'include'}"
+        flags = [*_COMMON, *_INSTRUMENTED, *kept_flags(candidate.flags), include]
+        compile_it = _shell(["g++", *flags, "-x", "c++", "-c", "candidate.cu", "-o", "candidate.o"])
+        return f"{compile_it} && {_shell(['g++', '-shared', 'candidate.o', str(runtime), '-o', 'candidate.so', '-ldl', '-lpthread'])}"
+
+    def _runtime(self) -> Path:
+        """The emulation's own object file, compiled once for each version of it."""
+        target = self._root / f"runtime-{digest.of_text(self._compiler, self._emulation, *_COMMON)}.o"
+        with self._runtime_lock:
+            if target.is_file():
+                return target
+            sources = sorted((self._headers / "runtime").glob("*.cpp"))
+            with tempfile.TemporaryDirectory(prefix="ks-runtime-") as name:
+                parts = [f"{source_file.stem}.o" for source_file in sources]
+                steps = [
+                    _shell(["g++", *_COMMON, "-O2", f"-I{self._headers / 'include'}", f"-I{self._headers}", "-c", str(file), "-o", part])
+                    for file, part in zip(sources, parts, strict=True)
+                ]
+                result = self._run(" && ".join([*steps, _shell(["ld", "-r", *parts, "-o", "runtime.o"])]), Path(name))
+                if result.returncode != 0:
+                    raise SandboxBroken(f"the emulation's runtime does not compile with {self._compiler}:\n{result.stderr[-2000:]}")
+                self._root.mkdir(parents=True, exist_ok=True)
+                aside = target.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+                shutil.copyfile(Path(name) / "runtime.o", aside)
+                aside.rename(target)
+        return target
+
+    def _run(self, script: str, folder: Path, *more: Path) -> BoxResult:
+        return self._sandbox.run(
+            Box(
+                command=("/bin/sh", "-c", script),
+                readable=(self._headers, *more),
+                writable=(folder,),
+                env=_ENV,
+                cwd=folder,
+                limits=Limits(seconds=_SECONDS, output_bytes=64 * 1024),
+            )
+        )
+
+    @cached_property
+    def _compiler(self) -> str:
+        """ "g++ 12.2.0"."""
+        told = process.run(["g++", "-dumpfullversion"], timeout_s=10.0, env=_ENV)
+        return f"g++ {told.stdout.strip()}"
+
+    @cached_property
+    def _emulation(self) -> str:
+        """What the headers and the runtime are, by content."""
+        files = sorted(path for path in self._headers.rglob("*") if path.is_file())
+        return digest.of_text(*(f"{path.relative_to(self._headers)}\n{path.read_text()}" for path in files))
+
+
+def kept_flags(flags: Iterable[str]) -> tuple[str, ...]:
+    """The candidate's flags that g++ has too and that cannot reach beyond its source: definitions and the language version."""
+    kept: list[str] = []
+    pending = ""
+    for flag in flags:
+        if pending:
+            kept.append(pending + flag)
+            pending = ""
+        elif flag in ("-D", "-U"):
+            pending = flag
+        elif flag.startswith(("-D", "-U", "-std=c++")):
+            kept.append(flag)
+        elif flag.startswith("--std=c++"):
+            kept.append(flag[1:])
+    return tuple(kept)
+
+
+def _shell(words: Iterable[str]) -> str:
+    """One command line with every word quoted."""
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
