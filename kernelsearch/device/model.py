@@ -20,7 +20,6 @@ from kernelsearch.model import Hardware, KernelResources
 WARP = 32
 SECTOR = 32  # bytes
 _SCHEDULERS = 4  # warp instructions issued per cycle and SM, since Volta (CUDA C++ Programming Guide)
-_L1_BYTES_PER_CYCLE = 128  # L1 and shared memory share one data path (architecture whitepapers)
 _L2_PORT_BYTES_PER_CYCLE = 64  # from L2 into one SM (A100 whitepaper, cache hierarchy)
 _L1_BEYOND_SHARED = 28 * 1024  # L1 that is left when shared memory takes all it can: 256 KB less 228 KB on sm_90, same on sm_80/89
 _SYSTEM_SHARED = 1024  # bytes of shared memory the system keeps for each block since sm_80 (CUDA C++ Programming Guide)
@@ -106,7 +105,7 @@ class ModelledTime:
 def resources_of(kernel: str, resources: Sequence[KernelResources]) -> KernelResources | None:
     """The compiler's report for `kernel`, whose name there may be mangled or carry template arguments."""
     plain = kernel.split("<")[0].split("::")[-1].strip()
-    word = re.compile(rf"(?<![A-Za-z_]){re.escape(plain)}(?![a-z_0-9])")
+    word = re.compile(rf"(?<!\w){re.escape(plain)}(?!\w)|_Z\w*?(?<!\d){len(plain)}{re.escape(plain)}")
     return next((r for r in resources if r.kernel == kernel), None) or next((r for r in resources if word.search(r.kernel)), None)
 
 
