@@ -46,8 +46,7 @@ def ask(endpoint: Endpoint, system: str, messages: Sequence[Message], seed: int)
         ):
             return read(events)
     except anthropic.APIStatusError as error:
-        message = error.api_message or error.message
-        complaint = Complaint(status=error.status_code, code=str(error.type or ""), message=message, headers=error.response.headers)
+        complaint = Complaint(status=error.status_code, code=error.type or "", message=_message(error), headers=error.response.headers)
         raise judge(complaint, endpoint) from error
     except anthropic.APIConnectionError as error:
         kind = Unreachable if isinstance(error.__cause__, httpx2.ConnectError) else Transient
@@ -93,3 +92,9 @@ def _tokens(usage: Any, before: Tokens) -> Tokens:  # noqa: ANN401 - two SDK typ
 
 def _first(counted: int | None, otherwise: int) -> int:
     return otherwise if counted is None else counted
+
+
+def _message(error: anthropic.APIStatusError) -> str:
+    inner = error.body.get("error") if isinstance(error.body, dict) else None
+    said = inner.get("message") if isinstance(inner, dict) else None
+    return said if isinstance(said, str) else error.message
