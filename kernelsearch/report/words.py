@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from kernelsearch.model import Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
 
@@ -31,6 +32,11 @@ def time(us: float | None) -> str:
 def ratio(value: float | None) -> str:
     """A speed-up: 2.92x."""
     return DASH if value is None else f"{value:.2f}x"
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """None for no values."""
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -117,9 +123,14 @@ def speedup(node: Node, baseline: Node) -> float | None:
     return None if ours is None or theirs is None else ours.speedup_over(theirs)
 
 
+def clean(text: str) -> str:
+    """`text` without control characters, which could move a terminal's cursor or hide words; line ends and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
 def first_line(text: str, width: int = 100) -> str:
     """The first line that says something, cut to `width`."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = clean(next((line.strip() for line in text.splitlines() if line.strip()), "")).replace("\t", " ")
     return line if len(line) <= width else line[: width - 1] + "…"
 
 

@@ -1,0 +1,189 @@
+"""What this machine can do, found out by trying: the lines of `kernelsearch doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelsearch import llm, paths, process
+from kernelsearch.device.nvml import GpuInfo, detect, profile_name
+from kernelsearch.errors import LlmError, ToolMissing
+from kernelsearch.nsight import find_ncu
+from kernelsearch.sandbox import open_sandbox
+from kernelsearch.sandbox.probe import probe
+from kernelsearch.toolchain.locate import find_nvcc
+
+_DRIVER_SETTINGS = Path("/proc/driver/nvidia/params")
+_ROOM = 1 << 30  # bytes: builds and inputs of a large task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that was looked at. `remedy` says what to do where it is not there; `group` is what cannot be done without it."""
+
+    group: str
+    name: str
+    ok: bool
+    text: str
+    remedy: str = ""
+
+
+def all_checks() -> Iterator[Line]:
+    """Every check, in the order of need; later ones do not depend on earlier ones."""
+    gpus = detect()
+    yield from _base()
+    yield from _sandbox()
+    yield from _compiler()
+    yield from _gpu(gpus)
+    yield from _profiler(gpus)
+    yield from _models()
+
+
+def usable(lines: list[Line]) -> bool:
+    """Whether any search can run here: a sandbox, and a host compiler or a GPU with nvcc."""
+    found = {line.name for line in lines if line.ok}
+    return "sandbox" in found and ("host compiler" in found or {"GPU", "nvcc"} <= found)
+
+
+def _base() -> Iterator[Line]:
+    yield Line(group="emulated device", name="python", ok=True, text=platform.python_version())
+    compiler = shutil.which("g++")
+    version = process.run([compiler, "--version"], timeout_s=30).stdout.splitlines()[:1] if compiler else []
+    yield Line(
+        group="emulated device",
+        name="host compiler",
+        ok=bool(version),
+        text=version[0] if version else "no g++ on PATH",
+        remedy="install g++ (Debian: apt-get install g++)",
+    )
+    for name, folder in (("cache", paths.cache()), ("scratch", paths.scratch_root())):
+        free = shutil.disk_usage(_existing(folder)).free
+        yield Line(
+            group="emulated device",
+            name=name,
+            ok=free > _ROOM,
+            text=f"{folder}, {free / 1e9:.1f} GB free",
+            remedy="make room, or set KERNELSEARCH_CACHE" if name == "cache" else "make room",
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _sandbox() -> Iterator[Line]:
+    try:
+        sandbox = open_sandbox()
+    except ToolMissing as error:
+        yield Line(group="sandbox", name="sandbox", ok=False, text="not usable", remedy=str(error))
+        return
+    yield Line(group="sandbox", name="sandbox", ok=True, text=sandbox.level.text)
+    for result in probe(sandbox):
+        yield Line(
+            group="sandbox",
+            name=result.name,
+            ok=result.held,
+            text=result.detail,
+            remedy="a wall does not hold here: run only kernels that you trust, and report this",
+        )
+
+
+def _compiler() -> Iterator[Line]:
+    nvcc = find_nvcc()
+    yield Line(
+        group="nvcc",
+        name="nvcc",
+        ok=nvcc is not None,
+        text=f"{nvcc.version} at {nvcc.path}" if nvcc else "none in CUDA_HOME, on PATH or from wheels",
+        remedy="pip install 'kernelsearch[nvcc]', or install the CUDA toolkit",
+    )
+    if nvcc is not None:
+        yield Line(
+            group="nvcc",
+            name="cuobjdump",
+            ok=nvcc.cuobjdump is not None,
+            text=str(nvcc.cuobjdump or "not beside nvdisasm: no instruction counts"),
+            remedy="pip install 'kernelsearch[nvcc]'",
+        )
+
+
+def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
+    yield Line(
+        group="GPU",
+        name="GPU",
+        ok=bool(gpus),
+        text="; ".join(f"{gpu.name} ({gpu.arch}, driver {gpu.driver})" for gpu in gpus) or "no NVIDIA GPU with a driver",
+        remedy="nothing to do: searches run on the emulated device, with modelled times",
+    )
+    for gpu in gpus:
+        if profile_name(gpu.name) is None:
+            yield Line(
+                group="GPU",
+                name="peaks",
+                ok=False,
+                text=f"no profile for {gpu.name}",
+                remedy="add one to profiles/hardware/, or use --hardware",
+            )
+    for package, module, extra in (("cupy-cuda13x", "cupy", "gpu"), ("pycuda", "pycuda", "pycuda")):
+        version = _version(package) or _version(module)
+        yield Line(
+            group="GPU", name=module, ok=version is not None, text=version or "not installed", remedy=f"pip install 'kernelsearch[{extra}]'"
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _profiler(gpus: list[GpuInfo]) -> Iterator[Line]:
+    ncu = find_ncu()
+    yield Line(
+        group="counters",
+        name="Nsight Compute",
+        ok=ncu is not None,
+        text=str(ncu or "no ncu found"),
+        remedy="install Nsight Compute (part of the CUDA toolkit); without it there are times and no counters",
+    )
+    if gpus:
+        allowed = os.geteuid() == 0 or not admin_only(_driver_settings())
+        yield Line(
+            group="counters",
+            name="permission",
+            ok=allowed,
+            text="counters may be read" if allowed else "the driver lets only root read counters",
+            remedy="run as root, or load the driver with NVreg_RestrictProfilingToAdminUsers=0",
+        )
+
+
+def admin_only(settings: str) -> bool:
+    """Whether /proc/driver/nvidia/params keeps the counters for root."""
+    found = re.search(r"^RmProfilingAdminOnly:\s*(\d+)", settings, re.MULTILINE)
+    return found is not None and found[1] != "0"
+
+
+def _driver_settings() -> str:
+    try:
+        return _DRIVER_SETTINGS.read_text()
+    except OSError:
+        return ""  # a container may hide it; the first profile then tells
+
+
+def _models() -> Iterator[Line]:
+    for provider in ("anthropic", "openai"):
+        try:
+            llm.open_model(f"{provider}:any")
+        except (LlmError, ToolMissing) as error:
+            yield Line(
+                group="models", name=provider, ok=False, text="not configured", remedy=str(error).replace(f"{provider}:any", provider)
+            )
+        else:
+            yield Line(group="models", name=provider, ok=True, text="SDK installed, key or base URL set (not tried)")

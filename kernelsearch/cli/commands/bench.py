@@ -1,0 +1,47 @@
+"""`kernelsearch bench SUITE…`: a search for each task of a suite or folder, and a table of what came out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+
+
+@click.command(name="bench", short_help="Optimise every task of a suite or folder.")
+@click.argument("suites", nargs=-1, required=True)
+@together(SEARCH, BUDGET, LAB)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the runs.  [default: runs/bench-TIME]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line and task on standard output.")
+def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401
+    """Optimise every task of SUITES: names of suites or tasks, or folders of them. Exit code 1 if a task's own kernel failed.
+
+    Ctrl-C ends the current search gently and starts no further one.
+    """
+    from kernelsearch import catalog, digest, suite
+    from kernelsearch.cli import session, tables
+    from kernelsearch.model import RunSpec, Task
+    from kernelsearch.report import html
+
+    options = SearchOptions(**chosen)
+    tasks = [task for ref in suites for task in catalog.tasks(ref)]
+    folder = session.new_folder("bench", out)
+    stop = threading.Event()
+
+    def spec(task: Task) -> RunSpec:
+        return options.spec(task.name, digest.task(task))
+
+    def told(row: suite.Row) -> None:
+        report = "" if row.failure else str(html.write(Path(row.folder)))
+        click.echo(json.dumps({**asdict(row), "report": report}) if as_json else tables.bench_line(row, report))
+
+    with session.gentle(stop, lambda text: click.echo(text, err=True), f"finished runs are in {folder}"):
+        rows = suite.run(tasks, spec, folder, told=told, stop=stop)
+    if not as_json:
+        tables.show_bench(rows)
+    return 1 if any(row.failure for row in rows) else 0

@@ -1,0 +1,38 @@
+"""`kernelsearch evaluate KERNEL`: judge one kernel as a search would, and show the evidence."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from kernelsearch.cli.options import LAB, together
+
+
+@click.command(name="evaluate", short_help="Judge one kernel, and show the evidence.")
+@click.argument("kernel", type=click.Path(path_type=Path))
+@click.option("--task", "ref", help="Task to hold it against.  [default: the one beside KERNEL, drafted if there is none]")
+@together(LAB)
+@click.option("--json", "as_json", is_flag=True, help="The whole evaluation as JSON.")
+def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: str, seed: int, unsafe: bool, as_json: bool) -> int:
+    """Build, verify, time and profile the CUDA source KERNEL. Exit code 0 if it passes, 1 if it does not."""
+    from kernelsearch import catalog, codec, digest
+    from kernelsearch.cli import inputs, tables
+    from kernelsearch.evaluate import evaluate
+    from kernelsearch.lab import open_lab
+    from kernelsearch.model import Candidate, Origin
+
+    subject = inputs.Subject(task=catalog.task(ref)) if ref is not None else inputs.subject(str(kernel))
+    for note in subject.notes:
+        click.echo(note, err=True)
+    task = subject.task
+    source = task.baseline if kernel.is_dir() else inputs.read_source(kernel)
+    candidate = Candidate(task=digest.task(task), source=source, flags=task.flags, origin=Origin(proposer="user"))
+    with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, seed=seed)) as lab:
+        evaluation = evaluate(candidate, task, lab)
+    if as_json:
+        click.echo(codec.dump_json(evaluation))
+    else:
+        tables.show_evaluation(evaluation, task)
+    return 0 if evaluation.passed else 1

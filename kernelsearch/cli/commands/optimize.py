@@ -1,0 +1,49 @@
+"""`kernelsearch optimize KERNEL`: one search from a kernel to a faster one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+
+
+@click.command(name="optimize", short_help="Search for a faster version of a kernel.")
+@click.argument("kernel")
+@together(SEARCH, BUDGET, LAB)
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-TIME]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The winning kernel.  [default: KERNEL.opt.cu beside a .cu]")
+@click.option("--force", is_flag=True, help="Replace what --output names.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@click.option("--quiet", is_flag=True, help="No line for each attempt.")
+def command(kernel: str, out: Path | None, output: Path | None, force: bool, as_json: bool, quiet: bool, **chosen: Any) -> None:  # noqa: ANN401
+    """Search for a faster version of KERNEL, verified against its reference.
+
+    KERNEL is a .cu file, a task file or folder, or the name of a task (see `kernelsearch tasks`). For a bare .cu the task is drafted
+    and written beside it. Ctrl-C ends the search gently; `kernelsearch resume` goes on with it.
+    """
+    from kernelsearch import digest, search
+    from kernelsearch.cli import inputs, session, views
+
+    subject = inputs.subject(kernel)
+    task = subject.task
+    spec = SearchOptions(**chosen).spec(task.name, digest.task(task))
+    if output is None and subject.source is not None:
+        output = subject.source.with_suffix(".opt.cu")
+    if output is not None:
+        session.check_free(output, force=force)
+    folder = session.new_folder(task.name, out)
+    view = views.open_view(as_json=as_json, quiet=quiet)
+    for note in (*subject.notes, *_price_notes(spec.proposer, spec.budget.usd, chosen["base_url"])):
+        view.note(note)
+    session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
+
+
+def _price_notes(proposer: str, usd: float | None, base_url: str) -> list[str]:
+    from kernelsearch import llm
+
+    if usd is None or proposer == "rules" or llm.price_known(proposer, base_url=base_url or None):
+        return []
+    return [f"warning: no price is known for {proposer}, so --usd will not end this run; add the model to profiles/models/"]

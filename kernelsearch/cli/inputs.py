@@ -1,0 +1,63 @@
+"""From what a user names on the command line to a task: a `.cu` file, a task file or folder, or a name of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelsearch import catalog
+from kernelsearch.draft import draft
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Task
+
+ELEMENTS = 1 << 24  # of the largest tensor in a drafted task's timed case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """`source` is the `.cu` that was named, if one was; `notes` say what was done on the way."""
+
+    task: Task
+    source: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def subject(ref: str) -> Subject:
+    """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written."""
+    path = Path(ref)
+    if path.suffix not in (".cu", ".cuh"):
+        return Subject(task=catalog.task(ref))
+    source = read_source(path)
+    beside = task_file(path)
+    if beside.is_file():
+        return Subject(task=_same_source(catalog.task(str(beside)), source, path, beside), source=path)
+    drafted = draft(source, path.name, elements=ELEMENTS)
+    try:
+        beside.write_text(drafted.toml, encoding="utf-8")
+        written = f"drafted {beside}: correct there what was assumed"
+    except OSError as error:
+        written = f"could not write {beside} ({error.strerror}); going on with the draft"
+    return Subject(task=drafted.task, source=path, notes=(written, *(f"unsure: {question}" for question in drafted.questions)))
+
+
+def task_file(source: Path) -> Path:
+    """Where the task of a bare kernel lies: `softmax.cu` has `softmax.task.toml` beside it."""
+    return source.with_suffix(".task.toml")
+
+
+def read_source(path: Path) -> str:
+    """The text of a source file. Raises `UsageError` when it can not be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _same_source(task: Task, source: str, path: Path, beside: Path) -> Task:
+    if task.baseline != source:
+        raise UsageError(f"{beside} describes another source than {path}; make its `source` name that file, or remove it to draft anew")
+    return task

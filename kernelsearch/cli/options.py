@@ -1,0 +1,101 @@
+"""Options that several commands share, and the run specification they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from kernelsearch.errors import UsageError
+from kernelsearch.model import Budget, RunSpec
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
+
+LAB = (
+    click.option("--device", default="auto", show_default=True, help="auto, cuda, pycuda or emulated; auto takes a GPU if there is one."),
+    click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
+    click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),
+    click.option("--seed", default=0, show_default=True, help="Seed of inputs, strategy and proposer."),
+    click.option("--unsafe", is_flag=True, help="Run candidates without a sandbox. Only for kernels that you trust."),
+)
+SEARCH = (
+    click.option("--llm", default="rules", show_default=True, help="rules, or PROVIDER:MODEL: anthropic, openai, replay or mailbox."),
+    click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
+    click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
+    click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
+    click.option("--reward", default="default", show_default=True, help="Reward profile."),
+    click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
+)
+BUDGET = (
+    click.option("--budget", type=click.IntRange(min=0), help="Candidates to try.  [default: 40, unless another limit is given]"),
+    click.option("--minutes", type=click.FloatRange(min=0), help="Wall clock.  [default: 10, unless another limit is given]"),
+    click.option("--usd", type=click.FloatRange(min=0), help="Money for models."),
+)
+
+
+def together(*groups: tuple[Decorator, ...]) -> Decorator:
+    """One decorator for several groups of options, in their order in the help."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What LAB, SEARCH and BUDGET give, under the names of the options."""
+
+    device: str
+    hardware: str
+    metrics: str
+    seed: int
+    unsafe: bool
+    llm: str
+    base_url: str
+    llm_option: tuple[str, ...]
+    strategy: str
+    reward: str
+    parallel: int
+    budget: int | None
+    minutes: float | None
+    usd: float | None
+
+    def spec(self, name: str, task_digest: str) -> RunSpec:
+        """The run specification for one task."""
+        return RunSpec(
+            task=task_digest,
+            task_name=name,
+            device=self.device,
+            hardware=self.hardware,
+            strategy=self.strategy,
+            proposer=self.llm,
+            proposer_options=self._proposer_options(),
+            reward=self.reward,
+            metrics=self.metrics,
+            budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,
+            parallel=self.parallel,
+            seed=self.seed,
+            unsafe=self.unsafe,
+        )
+
+    def _proposer_options(self) -> dict[str, str]:
+        options = {"base_url": self.base_url} if self.base_url else {}
+        for option in self.llm_option:
+            name, equals, value = option.partition("=")
+            if not (name and equals):
+                raise UsageError(f"--llm-option {option!r}: write NAME=VALUE")
+            options[name] = value
+        return options
+
+
+def limits(budget: int | None, minutes: float | None, usd: float | None) -> Budget | None:
+    """The budget that was asked for, None when none was."""
+    if budget is None and minutes is None and usd is None:
+        return None
+    return Budget(candidates=budget, minutes=minutes, usd=usd)

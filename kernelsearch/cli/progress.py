@@ -1,0 +1,142 @@
+"""What a person is shown of a run while it goes on: the same lines on a terminal and in a pipe. Pure: events in, text out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kernelsearch.model import Arg, Budget, Node, RunSpec, Task, Totals
+from kernelsearch.report import words
+from kernelsearch.search import NodeDone, Result, Started
+
+_NAME = 13  # width of the names at the left of the head and the end
+
+
+@dataclass(slots=True)
+class Progress:
+    """A run so far. `add` takes nodes in order; the rest answers questions about them."""
+
+    started: Started
+    nodes: list[Node] = field(default_factory=list)
+    best: Node | None = None
+    totals: Totals = Totals()
+    pending: int = 0
+
+    def __post_init__(self) -> None:
+        self.nodes.extend(self.started.nodes)
+        timed = [node for node in self.nodes if node.time_us is not None]
+        self.best = min(timed, key=lambda node: node.time_us or 0.0, default=None)
+
+    def add(self, event: NodeDone) -> None:
+        self.nodes.append(event.node)
+        self.best, self.totals, self.pending = event.best, event.totals, event.pending
+
+    @property
+    def baseline(self) -> Node:
+        return self.nodes[0]
+
+    def parent(self, node: Node) -> Node | None:
+        return None if node.parent is None else self.nodes[node.parent]
+
+    def speedup(self) -> float | None:
+        """Of the best so far over the baseline."""
+        return None if self.best is None else words.speedup(self.best, self.baseline)
+
+    def cells(self, node: Node) -> tuple[str, str, str, str, str, str, str]:
+        """The columns of one attempt: number, parent, directive, verdict, time, speed-up, why."""
+        return (
+            str(node.number),
+            "" if node.parent is None else str(node.parent),
+            words.first_line(words.directive(node), 28),
+            words.status(node),
+            words.time(node.time_us),
+            words.ratio(words.speedup(node, self.baseline)),
+            words.why(node, self.parent(node), 70),
+        )
+
+
+def head(started: Started) -> list[str]:
+    """What is about to happen, before the first attempt."""
+    environment, spec = started.environment, started.spec
+    modelled = environment.time_kind != "measured"
+    taken = "modelled: nothing below was measured" if modelled else "measured"
+    lines = [
+        *described(started.task),
+        f"{'device':<{_NAME}}{environment.device}, {taken} · sandbox: {environment.sandbox}",
+        f"{'proposer':<{_NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
+    ]
+    if started.nodes:
+        lines.append(f"{'resumed':<{_NAME}}{words.count(len(started.nodes), 'node')} recorded before")
+    return lines
+
+
+def described(task: Task) -> list[str]:
+    """Name, signature, reference and assumptions of a task."""
+    inputs = ", ".join(map(_tensor, task.inputs))
+    outputs = ", ".join(map(_tensor, task.outputs))
+    entry = f"{task.entry}({', '.join(arg.name for arg in task.args)})" if task.entry else ", ".join(arg.name for arg in task.args)
+    reference = "the baseline itself" if task.reference is None else task.reference.function
+    lines = [f"{task.name:<{_NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
+    lines.append(f"{'':<{_NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
+    return lines + [f"{'':<{_NAME}}assumed {text}" for text in task.assumptions]
+
+
+def _tensor(arg: Arg) -> str:
+    return f"{arg.name}[{', '.join(map(str, arg.shape))}] {arg.dtype.value}"
+
+
+def budget(limits: Budget) -> str:
+    """The limits of a run in words."""
+    parts = [
+        words.count(limits.candidates, "candidate") if limits.candidates is not None else "",
+        f"{limits.minutes:g} min" if limits.minutes is not None else "",
+        words.money(limits.usd) if limits.usd is not None else "",
+    ]
+    return ", ".join(filter(None, parts)) or "without limit"
+
+
+def baseline_line(progress: Progress) -> str:
+    """The time to beat, with what holds it back."""
+    node, kind = progress.baseline, progress.started.environment.time_kind
+    limit = "" if node.evaluation is None else words.bottleneck(node.evaluation)
+    return f"{'baseline':<{_NAME}}{words.time(node.time_us)} {words.unit(kind)}{_spread(node)}" + (f"   {limit}" if limit else "")
+
+
+def _spread(node: Node) -> str:
+    measurement = None if node.evaluation is None else node.evaluation.measurement
+    return f" ± {words.percent(measurement.spread / 2, 1)}" if measurement is not None and measurement.spread else ""
+
+
+def columns(unit: str) -> str:
+    """The heading over the attempts."""
+    return row("#", "from", "directive", "verdict", unit, "x", "what changed on the hardware")
+
+
+def row(number: str, parent: str, directive: str, verdict: str, time: str, speedup: str, why: str) -> str:
+    """One line of the table of attempts."""
+    return f"{number:>4}  {parent:>4}  {directive:<28}  {verdict:<16}  {time:>11}  {speedup:>7}  {why}".rstrip()
+
+
+def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: str) -> list[str]:
+    """What the run came to: the best, where it is kept, what it cost."""
+    best = result.best
+    cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
+    cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
+    if best.number == 0:
+        lines = [f"{'best':<{_NAME}}the baseline: no attempt was faster ({result.ended})"]
+    else:
+        checks = 0 if best.evaluation is None else len(best.evaluation.checks)
+        lines = [
+            f"{'best':<{_NAME}}#{best.number}  {words.time(best.time_us)} {words.unit(kind)}{_spread(best)}, {words.ratio(result.speedup)}"
+            f"; {words.count(checks, 'call')} verified"
+        ]
+    if kept:
+        lines.append(f"{'kept':<{_NAME}}{kept}{_flags(best, result.baseline)}")
+    lines.append(f"{'ended':<{_NAME}}{result.ended} · {cost}")
+    if spec.unsafe:
+        lines.append(f"{'unsafe':<{_NAME}}candidates ran without a sandbox, as --unsafe asked")
+    return [*lines, f"{'report':<{_NAME}}{report}"]
+
+
+def _flags(best: Node, baseline: Node) -> str:
+    own = () if best.candidate is None else best.candidate.flags
+    return "" if baseline.candidate is None or own == baseline.candidate.flags else f" (to be built with {' '.join(own)})"

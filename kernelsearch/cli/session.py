@@ -1,0 +1,99 @@
+"""One search under a person's eyes: signals, the view, the winning kernel on disk, and the report, whatever the end.
+
+The first Ctrl-C (or SIGTERM) ends the search gently: the journal is kept, the report is written. The second ends the process at once;
+nothing recorded is lost even then, since the journal is flushed with each node.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from kernelsearch.cli.views import View
+from kernelsearch.errors import KernelSearchError, UsageError
+from kernelsearch.report import html
+from kernelsearch.search import Result, Watch
+
+BEST = "best.cu"  # the winning kernel, in the run folder
+
+
+def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: Path, output: Path | None) -> Result:
+    """Run `go` to its end, then write the best kernel and the report. `output` is written only when something beat the baseline.
+
+    An error of ours leaves the report of what was recorded and says how to go on, then is raised again.
+    """
+    stop = threading.Event()
+    with view, gentle(stop, view.note, f"go on with: kernelsearch resume {folder}"):
+        try:
+            result = go(view.watch, stop)
+        except KernelSearchError:
+            _salvage(folder, view)
+            raise
+        report = html.write(folder)
+        kept = _keep(result, folder, output)
+        view.finish(result, report=str(report), kept=kept)
+        if stop.is_set():
+            view.note(f"go on with: kernelsearch resume {folder}")
+    return result
+
+
+def new_folder(name: str, out: Path | None) -> Path:
+    """Where a new run goes: `out`, or `runs/NAME-TIME` below the current folder."""
+    if out is not None:
+        return out
+    base = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    tries = (base if i == 1 else base.with_name(f"{base.name}-{i}") for i in range(1, 1000))
+    return next(path for path in tries if not path.exists())
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Raise `UsageError` if `path` is taken and may not be replaced, or can not be written."""
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already; replace it with --force, or name another file with --output")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path.parent} is not a folder that can be written; name another file with --output")
+
+
+def _keep(result: Result, folder: Path, output: Path | None) -> str | None:
+    candidate = result.best.candidate
+    if candidate is None or result.best.number == 0:
+        return None
+    kept = folder / BEST
+    for path in filter(None, (kept, output)):
+        path.write_text(candidate.source, encoding="utf-8")
+    return str(output or kept)
+
+
+def _salvage(folder: Path, view: View) -> None:
+    """After an error: the report of what was recorded, if anything beyond the baseline was."""
+    try:
+        if len(html.read(folder).nodes) > 1:
+            view.note(f"what was recorded is kept: {html.write(folder)}; go on with: kernelsearch resume {folder}")
+    except (KernelSearchError, OSError):
+        return  # the error that brought us here is the one to show
+
+
+@contextmanager
+def gentle(stop: threading.Event, note: Callable[[str], None], hint: str) -> Iterator[None]:
+    """Turns the first Ctrl-C or SIGTERM into `stop`, and the second into the end of the process with `hint` as its last words."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            print(f"\nquit; {hint}", file=sys.stderr, flush=True)
+            os._exit(128 + number)  # not SystemExit: that would wait for the attempts under way
+        stop.set()
+        note("stopping: no new attempts; the journal is kept and the report follows (again to quit at once)")
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,112 @@
+"""Tables on the terminal: tasks, one evaluation, a suite's results. Cells are `Text`, so nothing in them is read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kernelsearch.model import Evaluation, Task
+from kernelsearch.report import words
+from kernelsearch.suite import Row
+
+_WIDE = 160  # columns to use when the output is not a terminal and has no width of its own
+
+
+def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Print a table; `right` are the columns of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for place, head in enumerate(heads):
+        number = place in right
+        table.add_column(head, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(words.clean(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
+
+
+def show_tasks(tasks: Sequence[Task]) -> None:
+    """One line a task: what it computes on, and how many cases it is held against."""
+    rows = [
+        (
+            f"{task.suite}/{task.name}",
+            task.form.value,
+            "; ".join(_sizes(case.sizes.items()) for case in task.timed_cases),
+            str(len(task.cases) * len(task.distributions)),
+            "baseline" if task.reference is None else "NumPy",
+        )
+        for task in tasks
+    ]
+    show(("task", "form", "timed at", "checks", "reference"), rows, right=(3,))
+
+
+def show_cases(task: Task) -> None:
+    """The cases of a task."""
+    click.echo()
+    rows = [(case.name, _sizes(case.sizes.items()), "timed and verified" if case.timed else "verified") for case in task.cases]
+    show(("case", "sizes", ""), rows)
+
+
+def _sizes(items: Iterable[tuple[str, int]]) -> str:
+    return " ".join(f"{name}={value}" for name, value in items)
+
+
+def show_evaluation(evaluation: Evaluation, task: Task) -> None:
+    """A verdict with its evidence: checks, times by case, counters."""
+    unit = words.unit(evaluation.environment.time_kind)
+    click.echo(f"{task.name}: {evaluation.verdict.value}. {evaluation.verdict.report}")
+    click.echo(f"on {evaluation.environment.device}, {evaluation.environment.time_kind}; sandbox: {evaluation.environment.sandbox}")
+    if evaluation.detail:
+        click.echo(words.clean(evaluation.detail))
+    for finding in evaluation.findings:
+        where = "" if finding.line is None else f"line {finding.line}: "
+        click.echo(words.clean(f"{where}{finding.message} [{finding.rule}]"))
+    if evaluation.checks:
+        click.echo()
+        rows = [(c.case, c.distribution, c.verdict.value, f"{c.max_error:.3g}", c.detail or c.where) for c in evaluation.checks]
+        show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
+    if evaluation.passed and evaluation.measurement is not None:
+        click.echo()
+        timings = [(t.case, words.time(t.median_us), words.percent(t.spread / 2, 1)) for t in evaluation.measurement.timings]
+        show(("case", unit, "±"), timings, right=(1, 2))
+    if evaluation.profile is not None:
+        click.echo(f"\n{words.bottleneck(evaluation)}")
+        show(("on the hardware", ""), list(evaluation.profile.facts.items()))
+        for note in evaluation.profile.notes:
+            click.echo(words.clean(note))
+
+
+def bench_line(row: Row, report: str) -> str:
+    """Said as soon as a task is done."""
+    if row.failure:
+        return words.clean(f"{row.suite}/{row.task}: {words.first_line(row.failure, 200)}")
+    return f"{row.suite}/{row.task}: {words.ratio(row.speedup)} · {report}"
+
+
+def show_bench(rows: Sequence[Row]) -> None:
+    """The table at the end, with the geometric mean of the speed-ups."""
+    kinds = {row.time_kind for row in rows if row.time_kind}
+    unit = words.unit("modelled" if "modelled" in kinds else "measured")
+    table = [
+        (
+            f"{row.suite}/{row.task}",
+            words.time(row.baseline_us),
+            words.time(row.best_us),
+            words.ratio(row.speedup),
+            str(row.candidates),
+            words.duration(row.seconds),
+            words.money(row.usd),
+            "its own kernel fails" if row.failure else row.steps,
+        )
+        for row in rows
+    ]
+    click.echo()
+    heads = ("task", f"baseline {unit}", f"best {unit}", "x", "tried", "took", "cost", "edits on the way")
+    show(heads, table, right=(1, 2, 3, 4, 5, 6))
+    if mean := words.geometric_mean([row.speedup for row in rows if row.speedup is not None]):
+        click.echo(f"\ngeometric mean {words.ratio(mean)} over {words.count(len(rows), 'task')}")

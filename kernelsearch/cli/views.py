@@ -1,0 +1,166 @@
+"""How a run is watched: plain lines, JSON lines, or nothing. The live terminal view is in `live`; `open_view` chooses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+import click
+
+from kernelsearch.cli import progress
+from kernelsearch.cli.progress import Progress
+from kernelsearch.model import Node
+from kernelsearch.report import words
+from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
+
+
+class View(AbstractContextManager["View"], Protocol):
+    """Watches one run. `watch` is called from the thread of the run, `note` also from a signal handler."""
+
+    def watch(self, event: Event) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Something said outside the run's own events."""
+        ...
+
+    def finish(self, result: Result, *, report: str, kept: str | None) -> None:
+        """The end, once the report is written."""
+        ...
+
+
+def open_view(*, as_json: bool, quiet: bool) -> View:
+    """JSON if asked for; the live view on a terminal unless `quiet`; plain lines otherwise."""
+    if as_json:
+        return JsonView()
+    if not quiet and sys.stdout.isatty():
+        from kernelsearch.cli.live import LiveView
+
+        return LiveView()
+    return PlainView(quiet=quiet)
+
+
+class _Base:
+    """What views without a screen have in common."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        click.echo(words.clean(text), err=True)
+
+
+class PlainView(_Base):
+    """A line an attempt; with `quiet` only what the run is and what it came to."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._progress: Progress | None = None
+
+    def watch(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._progress = Progress(event)
+                self._say(*progress.head(event))
+                if event.nodes:
+                    self._table_head(self._progress)
+            case NodeDone() if self._progress is not None:
+                self._progress.add(event)
+                if event.node.number == 0:
+                    self._table_head(self._progress)
+                elif not self._quiet:
+                    self._say(progress.row(*self._progress.cells(event.node)))
+            case Warned():
+                self.note(f"warning: {event.text}")
+
+    def finish(self, result: Result, *, report: str, kept: str | None) -> None:
+        if self._progress is not None:
+            started = self._progress.started
+            self._say("", *progress.tail(result, started.spec, report=report, kept=kept, kind=started.environment.time_kind))
+
+    def _table_head(self, state: Progress) -> None:
+        self._say(progress.baseline_line(state))
+        if not self._quiet:
+            self._say("", progress.columns(words.unit(state.started.environment.time_kind)))
+
+    def _say(self, *lines: str) -> None:
+        for line in lines:
+            click.echo(words.clean(line))
+
+
+class JsonView(_Base):
+    """One JSON object a line for each event; the last has `"event": "result"`. Times in µs, durations in seconds, money in USD."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    def watch(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._progress = Progress(event)
+                self._put("started", **_started(event))
+            case NodeDone() if self._progress is not None:
+                self._progress.add(event)
+                self._put("node", **_node(event, self._progress))
+            case Warned():
+                self._put("warning", text=event.text)
+            case Ended():
+                self._put("ended", reason=event.reason)
+
+    def finish(self, result: Result, *, report: str, kept: str | None) -> None:
+        self._put(
+            "result",
+            baseline_us=result.baseline.time_us,
+            best_us=result.best.time_us,
+            best=result.best.number,
+            speedup=result.speedup,
+            time_kind=None if self._progress is None else self._progress.started.environment.time_kind,
+            candidates=result.totals.candidates,
+            seconds=result.totals.seconds,
+            usd=result.totals.usage.usd,
+            ended=result.ended,
+            folder=str(result.folder),
+            report=report,
+            kept=kept,
+        )
+
+    def _put(self, event: str, **values: object) -> None:
+        click.echo(json.dumps({"event": event, **values}))
+
+
+def _started(event: Started) -> dict[str, object]:
+    return {
+        "task": event.task.name,
+        "device": event.environment.device,
+        "time_kind": event.environment.time_kind,
+        "sandbox": event.environment.sandbox,
+        "proposer": event.spec.proposer,
+        "strategy": event.spec.strategy,
+        "seed": event.spec.seed,
+        "assumptions": list(event.task.assumptions),
+        "folder": str(event.folder),
+        "nodes_before": len(event.nodes),
+    }
+
+
+def _node(event: NodeDone, state: Progress) -> dict[str, object]:
+    node: Node = event.node
+    return {
+        "number": node.number,
+        "parent": node.parent,
+        "directive": words.directive(node),
+        "status": words.status(node),
+        "time_us": node.time_us,
+        "speedup": words.speedup(node, state.baseline),
+        "reward": None if node.reward is None else node.reward.value,
+        "why": words.why(node, state.parent(node)),
+        "best": event.best.number,
+        "candidates": event.totals.candidates,
+        "usd": event.totals.usage.usd,
+        "seconds": node.at_seconds,
+    }

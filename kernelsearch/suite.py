@@ -1,0 +1,86 @@
+"""Many runs: the same search for each task of a suite, one after the other, each in its own folder.
+
+A task that cannot be searched is a row with its failure; it does not end the suite.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelsearch import search
+from kernelsearch.errors import BaselineFailed
+from kernelsearch.model import RunSpec, Task
+from kernelsearch.search import Event, Result, Started
+from kernelsearch.store.rundir import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What came of one task. Times in µs, of the kind that `time_kind` tells; `failure` is empty unless there was no search."""
+
+    task: str
+    suite: str
+    folder: str
+    time_kind: str = ""
+    baseline_us: float | None = None
+    best_us: float | None = None
+    speedup: float | None = None
+    candidates: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+    steps: str = ""  # the edits from the baseline to the best
+    ended: str = ""
+    failure: str = ""
+
+
+def run(
+    tasks: Sequence[Task], spec: Callable[[Task], RunSpec], folder: Path, *, told: Callable[[Row], None], stop: threading.Event
+) -> tuple[Row, ...]:
+    """Optimise each task in `folder/SUITE-TASK`; `told` hears of each row as it is done. Ends early when `stop` is set.
+
+    Raises `ToolMissing` and its like at the first task: what the machine lacks for one task it lacks for all.
+    """
+    rows = []
+    for task in tasks:
+        if stop.is_set():
+            break
+        row = _run_one(task, spec(task), folder / f"{task.suite}-{task.name}", stop)
+        rows.append(row)
+        told(row)
+    return tuple(rows)
+
+
+def _run_one(task: Task, spec: RunSpec, folder: Path, stop: threading.Event) -> Row:
+    started: list[Started] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Started):
+            started.append(event)
+
+    try:
+        result = search.optimize(task, spec, folder, watch=watch, stop=stop)
+    except BaselineFailed as error:
+        return Row(task=task.name, suite=task.suite, folder=str(folder), failure=str(error))
+    return Row(
+        task=task.name,
+        suite=task.suite,
+        folder=str(folder),
+        time_kind=started[0].environment.time_kind,
+        baseline_us=result.baseline.time_us,
+        best_us=result.best.time_us,
+        speedup=result.speedup,
+        candidates=result.totals.candidates,
+        seconds=result.totals.seconds,
+        usd=result.totals.usage.usd,
+        steps=" > ".join(_steps(result, folder)),
+        ended=result.ended,
+    )
+
+
+def _steps(result: Result, folder: Path) -> list[str]:
+    journal = RunFolder.open(folder).journal
+    way = (*reversed(journal.lineage(result.best.number)), result.best)
+    return [node.candidate.origin.directive for node in way[1:] if node.candidate is not None]
