@@ -91,17 +91,21 @@ def task_from_toml(text: str, *, where: str, read: Callable[[str], str]) -> Task
     """
     file = _validated(_TaskFile.model_validate, _table(text, where), where)
     at = _At(where)
+    args = tuple(at(f"args[{i}]", arg.build) for i, arg in enumerate(file.args))
+    cases = _cases(file.cases, at)
+    tolerance, cost = at("tolerance", file.tolerance.build), at("cost", file.cost.build)
+    _check_names(args, cases, {"tolerance.reduction": tolerance.reduction, "cost.bytes": cost.bytes, "cost.flops": cost.flops}, where)
     return at(
         "",
         lambda: Task(
             name=file.name,
             form=file.form,
             entry=(file.entry or "solve") if file.form is Form.LAUNCHER else file.entry,
-            args=tuple(at(f"args[{i}]", arg.build) for i, arg in enumerate(file.args)),
-            cases=_cases(file.cases, at),
+            args=args,
+            cases=cases,
             distributions=file.inputs.distributions,
-            tolerance=at("tolerance", file.tolerance.build),
-            cost=at("cost", file.cost.build),
+            tolerance=tolerance,
+            cost=cost,
             baseline=at("source", lambda: read(file.source)),
             flags=file.flags,
             reference=_reference(file, at, read),
@@ -237,6 +241,20 @@ def _cases(tables: tuple[_CaseTable, ...], at: _At) -> tuple[Case, ...]:
     ]
     builders = [partial(Case, name=n, sizes=t.sizes, timed=t.timed, scalars=t.scalars) for n, t in zip(names, tables, strict=True)]
     return tuple(at(f"cases[{i}]", build) for i, build in enumerate(builders))
+
+
+def _check_names(args: tuple[Arg, ...], cases: tuple[Case, ...], formulas: dict[str, Expression | None], where: str) -> None:
+    """Every size has a value in every case, and every formula reads only names that have one."""
+    for i, arg in enumerate(args):
+        formulas |= {f"args[{i}].shape[{j}]": extent for j, extent in enumerate(arg.shape)}
+        formulas |= {f"args[{i}].low": arg.low, f"args[{i}].high": arg.high}
+    for i, case in enumerate(cases):
+        if missing := [arg.name for arg in args if arg.kind is ArgKind.SIZE and arg.name not in case.sizes]:
+            raise UsageError(f"{where}: cases[{i}].sizes: no value for {missing[0]!r}")
+        known = case.names.keys() | {arg.name for arg in args if arg.kind is ArgKind.SCALAR}
+        for place, formula in formulas.items():
+            if formula is not None and (unknown := sorted(formula.names - known)):
+                raise UsageError(f"{where}: {place}: unknown name {unknown[0]!r} in {formula.text!r}; known: {', '.join(sorted(known))}")
 
 
 def _reference(file: _TaskFile, at: _At, read: Callable[[str], str]) -> Reference | None:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kernelsearch.device.base import POISON
 from kernelsearch.model import DType
 from kernelsearch.verify.tolerance import Gate
 from kernelsearch.workload import Array, decode
 
 _BLOCK = 1 << 16  # elements at a time: the temporaries stay in the cache
 _FAR = 1e9  # errors are told up to this: JSON knows no infinity
-# A device fills every output with this byte before a call: NaN in all float types, -1 or the maximum in integers.
-POISON = 0xFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

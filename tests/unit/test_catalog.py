@@ -1,0 +1,95 @@
+"""Finding tasks and profiles by name."""
+
+from pathlib import Path
+
+import pytest
+
+from kernelsearch import catalog
+from kernelsearch.errors import UsageError
+
+TASK = """
+name = "{name}"
+source = "k.cu"
+args = [{{ name = "y", kind = "output", dtype = "f32", shape = ["n"] }}, {{ name = "n", kind = "size", dtype = "i32" }}]
+cases = [{{ sizes = {{ n = 4 }}, timed = true }}]
+"""
+
+
+def write_task(folder: Path, name: str, file: str = "task.toml") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "k.cu").write_text("// kernel")
+    (folder / file).write_text(TASK.format(name=name))
+    return folder / file
+
+
+def test_a_catalogue_task_has_several_names() -> None:
+    by_name, by_full_name = catalog.task("transpose"), catalog.task("core/transpose")
+    assert by_name == by_full_name
+    assert (by_name.suite, by_name.name) == ("core", "transpose")
+    assert "coalesced" in catalog.task("gemv").notes
+
+
+def test_a_task_is_found_by_file_and_folder(tmp_path: Path) -> None:
+    file = write_task(tmp_path / "suite" / "one", "one")
+    assert catalog.task(str(file)) == catalog.task(str(file.parent))
+    assert catalog.task(str(file)).suite == "user"
+    drafted = write_task(tmp_path / "drafts", "two", "two.task.toml")
+    assert catalog.task(str(drafted.parent)).name == "two"
+    (tmp_path / "suite" / "suite.toml").write_text('description = "d"')
+    assert catalog.task(str(file)).suite == "suite"
+
+
+def test_a_folder_gives_its_tasks_by_name(tmp_path: Path) -> None:
+    write_task(tmp_path / "b", "b")
+    write_task(tmp_path / "a", "a")
+    write_task(tmp_path, "c", "c.task.toml")
+    assert [task.name for task in catalog.tasks(str(tmp_path))] == ["a", "b", "c"]
+    assert [task.name for task in catalog.tasks(str(tmp_path / "a"))] == ["a"]
+    write_task(tmp_path / "again", "a")
+    with pytest.raises(UsageError, match="more than one task is called user/a"):
+        catalog.tasks(str(tmp_path))
+
+
+def test_a_suite_by_name() -> None:
+    assert len(catalog.tasks("core")) == len([name for name in catalog.names() if name.startswith("core/")]) >= 10
+    assert "core" in catalog.suites()
+
+
+@pytest.mark.parametrize(
+    ("ref", "complaint"),
+    [
+        ("transpoze", "no task is called 'transpoze'; did you mean core/transpose"),
+        ("qqq", "no file or folder 'qqq'.*known: .*core/matmul"),
+        ("gone.task.toml", "gone.task.toml: no such task file"),
+    ],
+)
+def test_an_unknown_task_is_answered_with_the_known(ref: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        catalog.task(ref)
+
+
+def test_a_missing_source_and_an_empty_folder_are_said(tmp_path: Path) -> None:
+    file = write_task(tmp_path / "one", "one")
+    (tmp_path / "one" / "k.cu").unlink()
+    with pytest.raises(UsageError, match="task.toml: source: .*k.cu: no such file"):
+        catalog.task(str(file))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="not a task folder"):
+        catalog.task(str(tmp_path / "empty"))
+    with pytest.raises(UsageError, match="no task in it"):
+        catalog.tasks(str(tmp_path / "empty"))
+
+
+def test_every_hardware_profile_loads() -> None:
+    for name in catalog.profile_names("hardware"):
+        assert catalog.hardware(name).sm_count > 0
+
+
+def test_unknown_profiles_are_answered_with_the_known() -> None:
+    with pytest.raises(UsageError, match="no hardware profile is called 'h1000'; did you mean h100"):
+        catalog.hardware("h1000")
+    with pytest.raises(UsageError, match="no metric set is called 'qqq'; known: none"):
+        catalog.metric_set("qqq")
+    with pytest.raises(UsageError, match="no reward profile is called 'qqq'"):
+        catalog.reward_profile("qqq")
+    assert catalog.metric_set("none") is None

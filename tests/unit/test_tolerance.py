@@ -1,0 +1,143 @@
+"""Gates against simulated arithmetic: honest float32 passes, lower precision does not."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy_lab import matrix_task
+
+from kernelsearch.model import Arg, ArgKind, Case, Distribution, DType, Expression, Reference, Tolerance
+from kernelsearch.verify import reference
+from kernelsearch.verify.compare import compare
+from kernelsearch.verify.tolerance import accumulation_roundoff, gate, unit_roundoff
+from kernelsearch.workload import encode, prepare
+
+PRODUCT = "def product(a, b, m, n, k):\n    return a @ b\n"
+TOTAL = "def total(a, k):\n    return a.sum(keepdims=True)\n"
+
+
+def dims(*names: str) -> tuple[Expression, ...]:
+    return tuple(Expression(name) for name in names)
+
+
+def product_task(dtype: DType, k: int, distribution: Distribution):
+    names = {"a": ("m", "k"), "b": ("k", "n"), "c": ("m", "n")}
+    tensors = [Arg(name=n, kind=ArgKind.OUTPUT if n == "c" else ArgKind.INPUT, dtype=dtype, shape=dims(*s)) for n, s in names.items()]
+    sizes = [Arg(name=n, kind=ArgKind.SIZE, dtype=DType.I32) for n in "mnk"]
+    return matrix_task(
+        args=(*tensors, *sizes),
+        cases=(Case(name="c", sizes={"m": 24, "n": 20, "k": k}, timed=True),),
+        distributions=(distribution,),
+        tolerance=Tolerance(reduction=Expression("k")),
+        reference=Reference(source=PRODUCT, function="product"),
+    )
+
+
+def total_task(k: int, distribution: Distribution):
+    args = (
+        Arg(name="a", kind=ArgKind.INPUT, dtype=DType.F32, shape=dims("k")),
+        Arg(name="c", kind=ArgKind.OUTPUT, dtype=DType.F32, shape=dims("1")),
+        Arg(name="k", kind=ArgKind.SIZE, dtype=DType.I32),
+    )
+    return matrix_task(
+        args=args,
+        cases=(Case(name="c", sizes={"k": k}, timed=True),),
+        distributions=(distribution,),
+        tolerance=Tolerance(reduction=Expression("k")),
+        reference=Reference(source=TOTAL, function="total"),
+    )
+
+
+def worst(task, tmp_path, compute, seed: int = 0) -> float:
+    """The error over its gate of what `compute` makes of the task's inputs."""
+    planned = prepare(task, tmp_path, seed).calls[0]
+    dtype = task.arg("c").dtype
+    values = np.asarray(compute(**planned.inputs()))
+    return compare("c", encode(values, dtype), dtype, reference.compute(task, planned)["c"], gate(task, planned.case, dtype)).worst
+
+
+def tf32(values):
+    bits = values.astype("<f4").view("<u4")
+    return ((bits + 0xFFF + ((bits >> 13) & 1)) & np.uint32(0xFFFFE000)).view("<f4")
+
+
+def wide(values):
+    return values.astype(np.float64)
+
+
+def sequential(a, b, dtype=np.float32):
+    total = np.zeros((a.shape[0], b.shape[1]), dtype)
+    for i in range(a.shape[1]):
+        total = (total + (a[:, i : i + 1].astype(dtype) * b[i].astype(dtype))).astype(dtype)
+    return total
+
+
+HONEST = {
+    "sequential": sequential,
+    "library": lambda a, b: a.astype(np.float32) @ b.astype(np.float32),
+    "backwards": lambda a, b: sequential(a[:, ::-1], b[::-1]),
+    "two halves": lambda a, b: sequential(a[:, ::2], b[::2]) + sequential(a[:, 1::2], b[1::2]),
+}
+DISHONEST = {
+    "tf32": lambda a, b: wide(tf32(a)) @ wide(tf32(b)),
+    "half inputs": lambda a, b: wide(a.astype(np.float16)) @ wide(b.astype(np.float16)),
+    "bfloat16 inputs": lambda a, b: wide(bf16(a)) @ wide(bf16(b)),
+    "half of the sum": lambda a, b: sequential(a[:, : a.shape[1] // 2], b[: a.shape[1] // 2]),
+    "last term missing": lambda a, b: sequential(a[:, :-1], b[:-1]),
+}
+
+
+def bf16(values):
+    return (np.frombuffer(encode(values, DType.BF16), "<u2").astype("<u4") << 16).view("<f4").reshape(values.shape)
+
+
+@pytest.mark.parametrize("distribution", list(Distribution))
+@pytest.mark.parametrize("k", [1, 64, 1024])
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_float32_products_pass_with_room(tmp_path, name: str, k: int, distribution: Distribution) -> None:
+    assert worst(product_task(DType.F32, k, distribution), tmp_path, HONEST[name]) < 0.5
+
+
+@pytest.mark.parametrize("distribution", [Distribution.NORMAL, Distribution.UNIFORM, Distribution.SPIKES])
+@pytest.mark.parametrize("k", [16, 256, 4096])
+@pytest.mark.parametrize("name", DISHONEST)
+def test_lower_precision_fails_on_data_of_zero_mean(tmp_path, name: str, k: int, distribution: Distribution) -> None:
+    assert worst(product_task(DType.F32, k, distribution), tmp_path, DISHONEST[name]) > 3
+
+
+@pytest.mark.parametrize("dtype", [DType.F16, DType.BF16])
+@pytest.mark.parametrize("k", [64, 1024])
+def test_half_outputs_need_sums_in_float32(tmp_path, dtype: DType, k: int) -> None:
+    task = product_task(dtype, k, Distribution.NORMAL)
+    assert worst(task, tmp_path, sequential) < 0.8
+    if dtype is DType.F16:
+        assert worst(task, tmp_path, lambda a, b: sequential(a, b, np.float16)) > 1
+
+
+@pytest.mark.parametrize("distribution", list(Distribution))
+@pytest.mark.parametrize("k", [1, 1000, 100_000])
+def test_a_sum_that_cancels_is_held_to_what_its_inputs_carry(tmp_path, k: int, distribution: Distribution) -> None:
+    def running(a):
+        return np.cumsum(a, dtype=np.float32)[-1:]
+
+    assert max(worst(total_task(k, distribution), tmp_path, running, seed) for seed in range(20)) < 1
+
+
+def test_half_inputs_show_in_a_short_sum(tmp_path) -> None:
+    found = [
+        worst(total_task(1009, Distribution.NORMAL), tmp_path, lambda a: wide(a.astype(np.float16)).sum(keepdims=True), s)
+        for s in range(10)
+    ]
+    assert sum(value > 1 for value in found) >= 8
+
+
+def test_gates_follow_from_type_and_length() -> None:
+    assert (unit_roundoff(DType.F32), unit_roundoff(DType.BF16)) == (2.0**-24, 2.0**-8)
+    assert (accumulation_roundoff(DType.F16), accumulation_roundoff(DType.F64)) == (2.0**-24, 2.0**-53)
+    case = Case(name="c", sizes={"rows": 100, "cols": 1})
+    task = matrix_task(tolerance=Tolerance(reduction=Expression("rows")))
+    assert gate(task, case, DType.F32).norm == pytest.approx(4 * 2.0**-24 * 10)
+    assert gate(task, case, DType.F16).norm == pytest.approx(4 * 2.0**-24 * 10 + 2.0**-11)
+    assert gate(task, case, DType.F32, two_sided=True).norm == 2 * gate(task, case, DType.F32).norm
+    by_hand = gate(matrix_task(tolerance=Tolerance(rtol=0.1)), case, DType.F32)
+    assert (by_hand.rtol, by_hand.atol, by_hand.norm, by_hand.by_hand) == (0.1, 0.0, math.inf, True)
