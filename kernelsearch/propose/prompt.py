@@ -26,6 +26,7 @@ from kernelsearch.model import (
     Proposal,
     Reward,
     Task,
+    TimeKind,
 )
 from kernelsearch.templates import render
 
@@ -107,10 +108,10 @@ def _argument(arg: Arg) -> str:
 
 
 def _case(task: Task, case: Case, hardware: Hardware) -> str:
-    sizes = ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in case.names.items())
+    values = task.values(case)
+    sizes = ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in values.items())
     if not case.timed:
         return sizes
-    values = task.values(case)
     costs = []
     if task.cost.bytes is not None:
         moved = task.cost.bytes.evaluate(values)
@@ -123,9 +124,11 @@ def _case(task: Task, case: Case, hardware: Hardware) -> str:
 
 def _tolerance(task: Task) -> str:
     given = task.tolerance
+    other = "the first version of this kernel" if task.reference is None else "a reference computed in float64"
     if given.rtol is not None or given.atol is not None:
-        return f"it is within rtol {given.rtol or 0:g} and atol {given.atol or 0:g} (times the RMS of the reference)"
-    return f"its rounding error is what its dtype and sums of {given.reduction} terms explain; the reference is computed in float64"
+        return f"it equals that of {other} within rtol {given.rtol or 0:g} and atol {given.atol or 0:g} (times its RMS)"
+    sums = "" if str(given.reduction) == "1" else f" and sums of {given.reduction} terms"
+    return f"it differs from that of {other} by no more than rounding in its dtype{sums} explains"
 
 
 def _limits(hardware: Hardware) -> list[str]:
@@ -158,8 +161,10 @@ def _present(context: Context) -> dict[str, object]:
 
 
 def _times(context: Context, measurement: Measurement) -> list[str]:
-    kind = measurement.kind.value
-    lines = [f"{kind} time: {measurement.time_us:.2f} µs{_against(context.parent, context.baseline, 'the baseline')}"]
+    compared = _against(context.parent, context.baseline, "the baseline")
+    lines = [f"{measurement.kind.value} time: {measurement.time_us:.2f} µs{compared}"]
+    if measurement.kind is TimeKind.MODELLED:
+        lines.append("the device is emulated: counted memory traffic and instructions give the time; it cannot run inline PTX")
     if len(measurement.timings) > 1:
         lines += [f"case {timing.case}: {timing.median_us:.2f} µs" for timing in measurement.timings]
     best = context.best
@@ -199,7 +204,7 @@ def _reward(reward: Reward | None) -> list[str]:
     if reward is None:
         return []
     if reward.gate is not None:
-        return [f"score {reward.value:.3f}: fixed for the verdict `{one_line(reward.gate)}`"]
+        return [f"score {reward.value:.3f}, fixed for the verdict `{one_line(reward.gate)}`"]
     terms = [
         f"{t.name}: {t.contribution:+.3f} ({t.weight:g} x {t.raw:.3f}){'; ' + one_line(t.note) if t.note else ''}" for t in reward.terms
     ]
