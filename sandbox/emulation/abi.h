@@ -42,7 +42,7 @@ void ks_emu_configure(uint64_t order_seed, int instrument, int sampled_blocks);
 
 // Device memory: 256-byte aligned, `bytes` long to the byte, unmapped pages around it, filled with a pattern (see order_seed).
 // The host may read and write it through the pointer. NULL when `bytes` is beyond the device's memory.
-// `readonly_later` != 0 says that ks_emu_protect will follow; it only improves messages.
+// `readonly_later` is not used: call ks_emu_protect once the data is in.
 void* ks_emu_alloc(size_t bytes, int readonly_later);
 
 // Name an allocation in messages ("reads 4 bytes past the end of x").

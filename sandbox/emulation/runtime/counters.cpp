@@ -1,0 +1,383 @@
+// Lanes run one after another, so a warp's request is put together from a log: the k-th time each lane comes to the same
+// instruction, since the barrier before, counts as one request of the lanes that came.
+#include "counters.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <cstdlib>
+#include <unordered_map>
+
+#include "engine.h"
+
+namespace ks_emu {
+
+struct Request {
+    unsigned mask;
+    uintptr_t address[kWarp];
+};
+
+// One instruction that touches memory. The log is bounded; lane accesses beyond it are only counted, and scale the rest up.
+struct Site {
+    const void* pc;
+    Space space;
+    Op op;
+    unsigned size;
+    double requests = 0, units = 0;
+    std::vector<Request> log;
+    size_t used = 0;
+    uint64_t logged = 0, dropped = 0;
+    unsigned times[kWarp] = {};
+};
+
+struct BlockSite {
+    std::vector<uint8_t> lanes;  // by occurrence: how many lanes came
+    uint64_t dropped = 0;
+    unsigned times[kWarp] = {};
+};
+
+static constexpr size_t kMaxRequests = 1 << 14, kMaxOccurrences = 1 << 18;
+
+struct Traffic {
+    double requests = 0, sectors = 0, bytes = 0, block_sectors = 0, serial = 0;
+};
+struct SharedTraffic {
+    double requests = 0, wavefronts = 0, conflicts = 0, serial = 0;
+};
+
+struct Totals {
+    Traffic load, store, atomic;
+    SharedTraffic shared_load, shared_store, shared_atomic;
+    double constant_requests = 0, constant_distinct = 0;
+    double thread_blocks = 0, warp_blocks = 0, partial_warp_blocks = 0, barriers = 0, collectives = 0;
+    double longest_warp = 0, static_shared = 0;
+    uint64_t footprint_load = 0, footprint_store = 0;
+};
+
+static Totals totals;
+static std::unordered_map<uint64_t, Site> sites;
+static std::unordered_map<const void*, BlockSite> block_sites;
+static std::vector<Site*> touched;
+static std::vector<BlockSite*> touched_blocks;
+static std::vector<uint64_t> sample;
+static std::vector<double> warp_lengths;
+static std::vector<bool> static_words;
+static std::vector<std::string> finished;
+static std::string header;
+static uint64_t grid_blocks, block_threads;
+
+// A stamp for each 32-byte sector of the arena: which launch, or which sampled block, was the last to touch it.
+struct Stamps {
+    uint32_t* last = nullptr;
+    bool first_time(uintptr_t address, uint32_t stamp) {
+        if (!last) {
+            void* at = mmap(nullptr, Arena::kSpan / 32 * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (at == MAP_FAILED) {
+                fprintf(stderr, "emulated device: cannot reserve address space for counters; lift the address-space limit\n");
+                abort();
+            }
+            last = static_cast<uint32_t*>(at);
+        }
+        uint32_t& mark = last[(address - arena.base) / 32];
+        const bool first = mark != stamp;
+        mark = stamp;
+        return first;
+    }
+};
+static Stamps launch_loads, launch_stores, block_loads, block_stores;
+static uint32_t launch_stamp = 0, block_stamp = 0;
+
+void mark_footprint(uintptr_t address, Op op) {
+    if (op != Op::Store) totals.footprint_load += launch_loads.first_time(address, launch_stamp);
+    if (op != Op::Load) totals.footprint_store += launch_stores.first_time(address, launch_stamp);
+}
+
+static Site& site_of(const void* pc, Space space, Op op, unsigned size) {
+    const uint64_t key = reinterpret_cast<uintptr_t>(pc) << 12 | static_cast<uint64_t>(space) << 10 | static_cast<uint64_t>(op) << 8 | size;
+    static uint64_t last_key[256];
+    static Site* last[256];
+    const size_t slot = (key >> 12) % 256;
+    if (last_key[slot] != key || !last[slot]) {
+        auto [at, fresh] = sites.try_emplace(key);
+        if (fresh) at->second.pc = pc, at->second.space = space, at->second.op = op, at->second.size = size;
+        last_key[slot] = key;
+        last[slot] = &at->second;
+    }
+    return *last[slot];
+}
+
+void count_access(uintptr_t address, unsigned size, Space space, Op op, const void* pc) {
+    Site& site = site_of(pc, space, op, size);
+    const unsigned occurrence = site.times[engine.lane]++;
+    if (space == Space::Shared && address - engine.static_shared < engine.static_shared_size)
+        for (uintptr_t at = address; at < address + size; at += 4) static_words[(at - engine.static_shared) / 4] = true;
+    if (site.logged + site.dropped == 0) touched.push_back(&site);
+    if (occurrence >= kMaxRequests) {
+        ++site.dropped;
+        return;
+    }
+    for (; site.used <= occurrence; ++site.used) {
+        if (site.log.size() <= site.used) site.log.resize(std::max<size_t>(16, site.used * 2));
+        site.log[site.used].mask = 0;
+    }
+    Request& request = site.log[occurrence];
+    request.mask |= 1u << engine.lane;
+    request.address[engine.lane] = address;
+    ++site.logged;
+}
+
+void count_basic_block(const void* pc) {
+    BlockSite& site = block_sites[pc];
+    const unsigned occurrence = site.times[engine.lane]++;
+    if (site.lanes.empty()) touched_blocks.push_back(&site);
+    if (occurrence >= kMaxOccurrences) {
+        ++site.dropped;
+        return;
+    }
+    if (site.lanes.size() <= occurrence) site.lanes.resize(occurrence + 1);
+    ++site.lanes[occurrence];
+}
+
+void count_collective() { totals.collectives += 1; }
+void count_barrier() { totals.barriers += 1; }
+
+// A small set of numbers, for at most 64 of them.
+struct Distinct {
+    uint64_t items[64];
+    int count = 0;
+    bool add(uint64_t item) {
+        for (int i = count; i-- > 0;)
+            if (items[i] == item) return false;
+        items[count++] = item;
+        return true;
+    }
+};
+
+static int sectors_of(const Request& request) {
+    Distinct sectors;
+    for (unsigned rest = request.mask; rest; rest &= rest - 1) sectors.add(request.address[std::countr_zero(rest)] / 32);
+    return sectors.count;
+}
+
+static int most_contended(const Request& request) {
+    int most = 0;
+    for (unsigned rest = request.mask; rest; rest &= rest - 1) {
+        int same = 0;
+        for (unsigned other = rest; other; other &= other - 1)
+            same += request.address[std::countr_zero(other)] == request.address[std::countr_zero(rest)];
+        most = std::max(most, same);
+    }
+    return most;
+}
+
+// 32 banks of 4 bytes. A warp's 8-byte accesses are served by half-warps, 16-byte ones by quarter-warps; within such a group a
+// wavefront serves one word of each bank.
+static void shared_wavefronts(const Request& request, unsigned size, double& wavefronts, double& conflicts) {
+    const unsigned lanes = size <= 4 ? 32 : 128 / size;
+    for (unsigned first = 0; first < kWarp; first += lanes) {
+        Distinct words;
+        int depth[32] = {}, deepest = 0;
+        for (unsigned lane = first; lane < first + lanes; ++lane) {
+            if (!(request.mask >> lane & 1)) continue;
+            for (unsigned offset = 0; offset < size; offset += 4) {
+                const uint64_t word = (request.address[lane] + offset) / 4;
+                if (words.add(word)) deepest = std::max(deepest, ++depth[word % 32]);
+            }
+        }
+        wavefronts += deepest;
+        conflicts += std::max(0, deepest - 1);
+    }
+}
+
+static void add_global(const Site& site, double scale, Traffic& traffic, Stamps* block) {
+    for (size_t k = 0; k < site.used; ++k) {
+        const Request& request = site.log[k];
+        traffic.requests += scale;
+        traffic.sectors += scale * sectors_of(request);
+        traffic.bytes += scale * site.size * std::popcount(request.mask);
+        if (site.op == Op::Atomic) traffic.serial += scale * most_contended(request);
+        for (unsigned rest = block ? request.mask : 0; rest; rest &= rest - 1) {
+            const uintptr_t address = request.address[std::countr_zero(rest)];
+            if (arena.holds(address)) traffic.block_sectors += scale * block->first_time(address, block_stamp);
+        }
+    }
+}
+
+static void add_shared(const Site& site, double scale, SharedTraffic& traffic) {
+    for (size_t k = 0; k < site.used; ++k) {
+        double wavefronts = 0, conflicts = 0;
+        shared_wavefronts(site.log[k], site.size, wavefronts, conflicts);
+        traffic.requests += scale;
+        traffic.wavefronts += scale * wavefronts;
+        traffic.conflicts += scale * conflicts;
+        if (site.op == Op::Atomic) traffic.serial += scale * most_contended(site.log[k]);
+    }
+}
+
+static void add_site(Site& site) {
+    const double scale = static_cast<double>(site.logged + site.dropped) / static_cast<double>(site.logged);
+    double units = 0;
+    if (site.space == Space::Constant) {
+        for (size_t k = 0; k < site.used; ++k) units += scale * sectors_of(site.log[k]);
+        for (size_t k = 0; k < site.used; ++k) {
+            Distinct addresses;
+            for (unsigned rest = site.log[k].mask; rest; rest &= rest - 1) addresses.add(site.log[k].address[std::countr_zero(rest)]);
+            totals.constant_distinct += scale * addresses.count;
+        }
+        totals.constant_requests += scale * static_cast<double>(site.used);
+    } else if (site.space == Space::Global) {
+        Traffic& traffic = site.op == Op::Load ? totals.load : site.op == Op::Store ? totals.store : totals.atomic;
+        const double before = site.op == Op::Atomic ? traffic.serial : traffic.sectors;
+        add_global(site, scale, traffic, site.op == Op::Load ? &block_loads : site.op == Op::Store ? &block_stores : nullptr);
+        units = (site.op == Op::Atomic ? traffic.serial : traffic.sectors) - before;
+    } else {
+        SharedTraffic& traffic = site.op == Op::Load ? totals.shared_load : site.op == Op::Store ? totals.shared_store : totals.shared_atomic;
+        const double before = site.op == Op::Atomic ? traffic.serial : traffic.wavefronts;
+        add_shared(site, scale, traffic);
+        units = (site.op == Op::Atomic ? traffic.serial : traffic.wavefronts) - before;
+    }
+    site.requests += scale * static_cast<double>(site.used);
+    site.units += units;
+    site.used = site.logged = site.dropped = 0;
+    std::fill(site.times, site.times + kWarp, 0u);
+}
+
+void flush_warp(unsigned present) {
+    for (Site* site : touched) add_site(*site);
+    touched.clear();
+    const double lanes = std::popcount(present);
+    double length = 0;
+    for (BlockSite* site : touched_blocks) {
+        double threads = 0;
+        for (const uint8_t came : site->lanes) {
+            threads += came;
+            totals.partial_warp_blocks += came < lanes;
+        }
+        const double scale = (threads + static_cast<double>(site->dropped)) / threads;
+        totals.thread_blocks += threads * scale;
+        length += static_cast<double>(site->lanes.size()) * scale;
+        site->lanes.clear();
+        site->dropped = 0;
+        std::fill(site->times, site->times + kWarp, 0u);
+    }
+    touched_blocks.clear();
+    totals.warp_blocks += length;
+    double& warp_length = warp_lengths[static_cast<size_t>(engine.warp->number)];
+    warp_length += length;
+    totals.longest_warp = std::max(totals.longest_warp, warp_length);
+}
+
+static std::string format(const char* pattern, auto... values) {
+    char text[512];
+    snprintf(text, sizeof text, pattern, values...);
+    return text;
+}
+
+void begin_launch(const Launch& l) {
+    totals = Totals{};
+    for (auto& [key, site] : sites) site.requests = site.units = 0, site.used = site.logged = site.dropped = 0, std::fill(site.times, site.times + kWarp, 0u);
+    for (auto& [pc, site] : block_sites) site.lanes.clear(), site.dropped = 0, std::fill(site.times, site.times + kWarp, 0u);
+    touched.clear();
+    touched_blocks.clear();
+    ++launch_stamp;
+    grid_blocks = uint64_t{l.grid.x} * l.grid.y * l.grid.z;
+    block_threads = uint64_t{l.block.x} * l.block.y * l.block.z;
+    sample.clear();
+    const auto wanted = std::min<uint64_t>(grid_blocks, static_cast<uint64_t>(std::max(1, engine.sampled_blocks)));
+    for (uint64_t i = 0; engine.instrument && i < wanted; ++i) sample.push_back(wanted == 1 ? 0 : i * (grid_blocks - 1) / (wanted - 1));
+    header = format("{\"kernel\": \"%s\", \"line\": %d, \"grid\": [%u, %u, %u], \"block\": [%u, %u, %u], \"shared\": %zu, \"blocks\": %llu",
+                    engine.kernel.c_str(), l.line, l.grid.x, l.grid.y, l.grid.z, l.block.x, l.block.y, l.block.z, l.shared,
+                    static_cast<unsigned long long>(grid_blocks));
+}
+
+bool start_block(uint64_t number, uint64_t) {
+    if (!std::binary_search(sample.begin(), sample.end(), number)) return false;
+    ++block_stamp;
+    warp_lengths.assign(kMaxBlockThreads / kWarp, 0.0);
+    static_words.assign(engine.static_shared_size / 4 + 4, false);
+    return true;
+}
+
+void end_block() {
+    totals.static_shared = std::max(totals.static_shared, 4.0 * static_cast<double>(std::count(static_words.begin(), static_words.end(), true)));
+}
+
+static std::string counters_json(double scale) {
+    std::string text;
+    const auto put = [&text](const std::string& name, double value) { text += format("%s\"%s\": %.10g", text.empty() ? "" : ", ", name.c_str(), value); };
+    const Totals& t = totals;
+    const std::pair<const char*, const Traffic*> global[] = {{"global_load_", &t.load}, {"global_store_", &t.store}, {"global_atomic_", &t.atomic}};
+    for (const auto& [prefix, traffic] : global) {
+        put(std::string(prefix) + "requests", scale * traffic->requests);
+        put(std::string(prefix) + "sectors", scale * traffic->sectors);
+        if (traffic == &t.atomic) {
+            put("global_atomic_serial", scale * traffic->serial);
+            continue;
+        }
+        put(std::string(prefix) + "bytes", scale * traffic->bytes);
+        put(std::string(prefix) + "block_sectors", scale * traffic->block_sectors);
+    }
+    put("footprint_load_sectors", static_cast<double>(t.footprint_load));
+    put("footprint_store_sectors", static_cast<double>(t.footprint_store));
+    const std::pair<const char*, const SharedTraffic*> shared[] = {{"shared_load_", &t.shared_load}, {"shared_store_", &t.shared_store}};
+    for (const auto& [prefix, traffic] : shared) {
+        put(std::string(prefix) + "requests", scale * traffic->requests);
+        put(std::string(prefix) + "wavefronts", scale * traffic->wavefronts);
+        put(std::string(prefix) + "conflicts", scale * traffic->conflicts);
+    }
+    put("shared_atomic_requests", scale * t.shared_atomic.requests);
+    put("shared_atomic_serial", scale * t.shared_atomic.serial);
+    put("constant_requests", scale * t.constant_requests);
+    put("constant_distinct", scale * t.constant_distinct);
+    put("thread_blocks", scale * t.thread_blocks);
+    put("warp_blocks", scale * t.warp_blocks);
+    put("partial_warp_blocks", scale * t.partial_warp_blocks);
+    put("active_lanes", t.warp_blocks > 0 ? t.thread_blocks / t.warp_blocks : 0.0);
+    put("longest_warp_blocks", t.longest_warp);
+    put("barriers", scale * t.barriers);
+    put("warp_collectives", scale * t.collectives);
+    put("threads", static_cast<double>(grid_blocks * block_threads));
+    put("warps", static_cast<double>(grid_blocks * ((block_threads + kWarp - 1) / kWarp)));
+    put("static_shared_bytes", t.static_shared);
+    return text;
+}
+
+static std::string sites_json(double scale) {
+    static constexpr const char* names[3][3] = {{"global load", "global store", "global atomic"},
+                                                {"shared load", "shared store", "shared atomic"},
+                                                {"constant load", "constant store", "constant atomic"}};
+    std::vector<const Site*> order;
+    for (const auto& [key, site] : sites)
+        if (site.requests > 0) order.push_back(&site);
+    std::sort(order.begin(), order.end(), [](const Site* a, const Site* b) { return a->units != b->units ? a->units > b->units : a->pc < b->pc; });
+    if (order.size() > 32) order.resize(32);
+    std::string text;
+    for (const Site* site : order)
+        text += format("%s{\"pc\": %llu, \"kind\": \"%s\", \"size\": %u, \"requests\": %.10g, \"units\": %.10g}", text.empty() ? "" : ", ",
+                       static_cast<unsigned long long>(image_offset(site->pc)), names[static_cast<int>(site->space)][static_cast<int>(site->op)],
+                       site->size, scale * site->requests, scale * site->units);
+    return text;
+}
+
+void end_launch() {
+    std::string text = header;
+    if (engine.instrument && !error.set) {
+        const double scale = static_cast<double>(grid_blocks) / static_cast<double>(sample.size());
+        text += format(", \"sampled_blocks\": %zu", sample.size()) + ", \"counters\": {" + counters_json(scale) + "}, \"sites\": [" + sites_json(scale) + "]";
+    } else {
+        text += ", \"sampled_blocks\": 0";
+    }
+    finished.push_back(text + "}");
+}
+
+void clear_launches() { finished.clear(); }
+
+std::string launches_json() {
+    std::string text;
+    for (const std::string& launch : finished) text += (text.empty() ? "" : ", ") + launch;
+    return text;
+}
+
+}  // namespace ks_emu
