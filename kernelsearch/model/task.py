@@ -126,7 +126,7 @@ class Distribution(enum.Enum):
     UNIFORM = "uniform"  # [-1, 1)
     POSITIVE = "positive"  # [0.1, 1.1): for operators whose domain is positive
     LOGNORMAL = "lognormal"  # heavy-tailed
-    SPIKES = "spikes"  # normal with 0.1 % of elements times 50, at random places
+    SPIKES = "spikes"  # normal, but 0.1 % of elements (four at least) lie beyond 100, of either sign, at random places
     INTEGERS = "integers"  # {-2..2}: exact in every float type, so index errors show at any tolerance
 
 

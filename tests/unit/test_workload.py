@@ -98,7 +98,7 @@ def test_distributions_have_their_shape(distribution: Distribution) -> None:
         case Distribution.LOGNORMAL:
             assert low > 0 and high > 10
         case Distribution.SPIKES:
-            assert 5 < (np.abs(values) > 6).sum() <= 20
+            assert 15 < (values > 100).sum() + (values < -100).sum() <= 20 and low < -100 and high > 100
         case Distribution.INTEGERS:
             assert set(np.unique(values)) == {-2.0, -1.0, 0.0, 1.0, 2.0}
 
