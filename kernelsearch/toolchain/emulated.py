@@ -25,10 +25,15 @@ from kernelsearch.toolchain.emulated_errors import explain
 from kernelsearch.toolchain.emulated_source import rewrite, unsupported
 
 _SECONDS = 60.0
-_COMMON = ("-std=c++17", "-O1", "-g1", "-fPIC", "-w", "-fno-diagnostics-show-caret", "-fmax-errors=5")
-# The compiler calls __tsan_read4 and the like at every access, and __sanitizer_cov_trace_pc at every basic block; the runtime
-# defines them. libtsan is not linked.
-_INSTRUMENTED = ("-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-include", "ks_emulation.h")
+# Why these flags: sandbox/emulation/README.md.
+_COMMON = ("-std=c++20", "-O2", "-g1", "-fPIC", "-w", "-fno-diagnostics-show-caret", "-fmax-errors=5")
+_RUNTIME = (*_COMMON, "-fvisibility=hidden", "-r", "-nostdlib")
+_CANDIDATE = (
+    *_COMMON,
+    *("-fno-semantic-interposition", "-fno-gnu-unique", "-fno-strict-aliasing", "-fno-tree-vectorize", "-fno-store-merging"),
+    *("-fno-math-errno", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "--param=tsan-instrument-func-entry-exit=0"),
+    *("-include", "ks_emulation.h"),
+)
 _ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -56,7 +61,7 @@ class EmulatedToolchain(Toolchain):
             return witness
         key = build_key(
             source=candidate.source,
-            flags=(*_COMMON, *_INSTRUMENTED, *kept_flags(candidate.flags), "with nvcc" if witness else "without nvcc"),
+            flags=(*_CANDIDATE, *kept_flags(candidate.flags), "with nvcc" if witness else "without nvcc"),
             form=task.form.value,
             arch="host",
             toolchain=f"{self._compiler} {self._emulation}",
@@ -101,25 +106,19 @@ class EmulatedToolchain(Toolchain):
             return self._cache.put(key, build, artifact)
 
     def _commands(self, candidate: Candidate, runtime: Path) -> str:
-        include = f"-I{self._headers / 'include'}"
-        flags = [*_COMMON, *_INSTRUMENTED, *kept_flags(candidate.flags), include]
-        compile_it = _shell(["g++", *flags, "-x", "c++", "-c", "candidate.cu", "-o", "candidate.o"])
-        return f"{compile_it} && {_shell(['g++', '-shared', 'candidate.o', str(runtime), '-o', 'candidate.so', '-ldl', '-lpthread'])}"
+        flags = [*_CANDIDATE, *kept_flags(candidate.flags), f"-I{self._headers / 'include'}"]
+        compiled = _shell(["g++", *flags, "-x", "c++", "-c", "candidate.cu", "-o", "candidate.o"])
+        return f"{compiled} && {_shell(['g++', '-shared', '-Wl,-Bsymbolic', '-o', 'candidate.so', 'candidate.o', str(runtime)])}"
 
     def _runtime(self) -> Path:
         """The emulation's own object file, compiled once for each version of it."""
-        target = self._root / f"runtime-{digest.of_text(self._compiler, self._emulation, *_COMMON)}.o"
+        target = self._root / f"runtime-{digest.of_text(self._compiler, self._emulation, *_RUNTIME)}.o"
         with self._runtime_lock:
             if target.is_file():
                 return target
-            sources = sorted((self._headers / "runtime").glob("*.cpp"))
+            sources = sorted(str(path) for path in (self._headers / "runtime").glob("*.cpp"))
             with tempfile.TemporaryDirectory(prefix="ks-runtime-") as name:
-                parts = [f"{source_file.stem}.o" for source_file in sources]
-                steps = [
-                    _shell(["g++", *_COMMON, "-O2", f"-I{self._headers / 'include'}", f"-I{self._headers}", "-c", str(file), "-o", part])
-                    for file, part in zip(sources, parts, strict=True)
-                ]
-                result = self._run(" && ".join([*steps, _shell(["ld", "-r", *parts, "-o", "runtime.o"])]), Path(name))
+                result = self._run(_shell(["g++", *_RUNTIME, "-o", "runtime.o", *sources]), Path(name))
                 if result.returncode != 0:
                     raise SandboxBroken(f"the emulation's runtime does not compile with {self._compiler}:\n{result.stderr[-2000:]}")
                 self._root.mkdir(parents=True, exist_ok=True)
@@ -154,7 +153,7 @@ class EmulatedToolchain(Toolchain):
 
 
 def kept_flags(flags: Iterable[str]) -> tuple[str, ...]:
-    """The candidate's flags that g++ has too and that cannot reach beyond its source: definitions and the language version."""
+    """The candidate's flags that g++ has too and that matter here: definitions. The headers need their own language version."""
     kept: list[str] = []
     pending = ""
     for flag in flags:
@@ -163,10 +162,8 @@ def kept_flags(flags: Iterable[str]) -> tuple[str, ...]:
             pending = ""
         elif flag in ("-D", "-U"):
             pending = flag
-        elif flag.startswith(("-D", "-U", "-std=c++")):
+        elif flag.startswith(("-D", "-U")):
             kept.append(flag)
-        elif flag.startswith("--std=c++"):
-            kept.append(flag[1:])
     return tuple(kept)
 
 
