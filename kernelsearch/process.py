@@ -98,6 +98,11 @@ class Running:
         for stream in (self._out, self._err):
             os.set_blocking(stream.pipe.fileno(), False)
 
+    @property
+    def pid(self) -> int:
+        """Of the leader, which is the number of the group too."""
+        return self._popen.pid
+
     def follow(self, pid: int) -> None:
         """Count `pid` too as part of it: `wait` and `kill` return when that process is gone as well."""
         with contextlib.suppress(ProcessLookupError):  # gone already

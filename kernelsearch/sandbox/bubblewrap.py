@@ -138,7 +138,8 @@ def _mounts(box: Box) -> list[str]:
             options += ["--ro-bind", str(root), str(root)]
     for path in (*policy.system_files, *_interpreter()):
         options += _bind("--ro-bind-try", path)
-    options += ["--proc", "/proc", "--dev", "/dev"]
+    # Root mapped into a user namespace still owns /proc/sys, whose core_pattern names a program that the host's kernel runs.
+    options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for folder, size in (("/tmp", policy.tmp_bytes), ("/dev/shm", policy.shm_bytes)):
         options += ["--perms", "1777", "--size", str(size), "--tmpfs", folder]
     for device in box.devices:
