@@ -73,14 +73,17 @@ def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick"
 def _choose(device: str, hardware: str) -> tuple[str, Hardware]:
     if device == "emulated":
         return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
-    from kernelsearch.device.cuda import detect, profile_name
+    from kernelsearch.device.nvml import detect, profile_name
 
     found = detect()
     if not found:
         if device == "auto":
             return "emulated", catalog.hardware(hardware or MODELLED_BY_DEFAULT)
         raise ToolMissing(f"device {device!r} needs an NVIDIA GPU with its driver, and none was found; use --device emulated")
-    return ("cuda" if device == "auto" else device), catalog.hardware(hardware or profile_name(found[0]))
+    profile = hardware or profile_name(found[0].name)
+    if not profile:
+        raise UsageError(f"no profile in profiles/hardware/ fits {found[0].name}; name the nearest one with --hardware, or write one")
+    return ("cuda" if device == "auto" else device), catalog.hardware(profile)
 
 
 def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:

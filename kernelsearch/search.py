@@ -149,10 +149,7 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
-        evaluation = node.evaluation
-        raise BaselineFailed(
-            _baseline_message(evaluation.verdict.value, evaluation.detail) if evaluation else "the baseline was not judged"
-        )
+        raise BaselineFailed(_baseline_message(node))
 
 
 def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Reward | None:

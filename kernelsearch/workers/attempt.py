@@ -10,7 +10,7 @@ from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
 from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import Lab
-from kernelsearch.model import Attempt, Candidate, Evaluation, Node, Origin, Outcome, Task, Usage
+from kernelsearch.model import Attempt, Candidate, Evaluation, Node, Origin, Outcome, Proposal, Task, Usage
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
 from kernelsearch.workers.base import Request
 
@@ -48,8 +48,8 @@ def _edit(request: Request, bench: Bench) -> Attempt:
         except NothingToPropose as error:
             return Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED, detail=str(error))
         except UnusableReply as error:
-            texts = {"prompt": error.prompt, "reply": error.reply}
-            return Attempt(proposal=proposal, outcome=Outcome.UNUSABLE, detail=str(error), usage=error.usage, **texts)
+            failed = Attempt(proposal=proposal, outcome=Outcome.UNUSABLE, detail=str(error), usage=error.usage)
+            return replace(failed, prompt=error.prompt, reply=error.reply)
         except LlmMisconfigured:
             raise  # no later attempt can do better
         except LlmError as error:
@@ -57,15 +57,26 @@ def _edit(request: Request, bench: Bench) -> Attempt:
             return Attempt(proposal=proposal, outcome=Outcome.LLM_FAILED, detail=str(error), usage=usage)
         candidate = _candidate(draft, bench.task)
         known = bench.known(digest.candidate(candidate))
-        common = {"proposal": proposal, "candidate": candidate, "usage": draft.origin.usage}
-        texts = {"prompt": draft.origin.prompt, "reply": draft.origin.reply}
         if known is None:
-            return Attempt(outcome=Outcome.EVALUATED, evaluation=evaluate(candidate, bench.task, bench.lab), **common, **texts)
-        same = Attempt(outcome=Outcome.DUPLICATE, evaluation=known, detail="the same kernel was judged before", **common, **texts)
+            return _judged(proposal, candidate, Outcome.EVALUATED, evaluate(candidate, bench.task, bench.lab))
+        same = replace(_judged(proposal, candidate, Outcome.DUPLICATE, known), detail="the same kernel was judged before")
         if draft.origin.usage.calls:
             return same
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
         context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=same)))
+
+
+def _judged(proposal: Proposal, candidate: Candidate, outcome: Outcome, evaluation: Evaluation) -> Attempt:
+    origin = candidate.origin
+    return Attempt(
+        proposal=proposal,
+        outcome=outcome,
+        candidate=candidate,
+        evaluation=evaluation,
+        usage=origin.usage,
+        prompt=origin.prompt,
+        reply=origin.reply,
+    )
 
 
 def _candidate(draft: Draft, task: Task) -> Candidate:
