@@ -56,9 +56,9 @@ def open_model(
     if unknown := sorted(given.keys() - set(_OPTIONS[kind])):
         raise UsageError(f"{kind} has no option {unknown[0]!r}; it has {', '.join(_OPTIONS[kind])}")
     if kind == "replay":
-        return _replay(Path(target), given)
-    model = _mailbox(Path(target), given) if kind == "mailbox" else _remote(kind, target, given, retry or Retry())
-    return Recording(model, Path(given["record"])) if "record" in given else model
+        return _replay(Path(target).expanduser(), given)
+    model = _mailbox(Path(target).expanduser(), given) if kind == "mailbox" else _remote(kind, target, given, retry or Retry())
+    return Recording(model, Path(given["record"]).expanduser()) if "record" in given else model
 
 
 def price_known(spec: str, *, base_url: str | None = None, options: Mapping[str, str] | None = None) -> bool:

@@ -72,16 +72,17 @@ def settle(answer: Answer, endpoint: Endpoint, seconds: float) -> Reply:
         calls=1,
         seconds=seconds,
     )
-    reason = answer.finish or ("empty" if not answer.text.strip() else None)
+    text = _whole(answer.text)
+    reason = answer.finish or ("empty" if not text.strip() else None)
     if reason is None:
-        return Reply(text=answer.text, model=answer.model or endpoint.model, usage=usage)
+        return Reply(text=text, model=answer.model or endpoint.model, usage=usage)
     message = {
         "declined": f"{endpoint.name} declined to answer ({answer.word})",
         "truncated": f"the answer of {endpoint.name} was cut off at {tokens.output} tokens ({answer.word}); raise the option max_tokens",
         "empty": f"{endpoint.name} gave an empty answer",
         "too long": f"the prompt does not fit the context of {endpoint.name} ({answer.word})",
     }[reason]
-    raise RefusedReply(message, reason=reason, text=answer.text, usage=usage)
+    raise RefusedReply(message, reason=reason, text=text, usage=usage)
 
 
 def judge(complaint: Complaint, endpoint: Endpoint) -> LlmError | Transient:
@@ -118,3 +119,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
     return None
+
+
+def _whole(text: str) -> str:
+    """`text` with surrogate pairs joined that a stream had cut in two; a lone half, which no file can hold, is replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

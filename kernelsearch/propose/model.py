@@ -84,7 +84,7 @@ class ModelProposer:
         except (LlmBusy, NothingToPropose) as error:
             if not talk.usage.calls:
                 raise
-            raise _unusable(talk, f"{reason} Asking again failed: {error}") from error
+            raise _unusable(talk, f"asking again failed ({error}) after an answer that could not be applied: {reason}") from error
         talk.messages.append(Message(role="assistant", text=reply.text))
         talk.usage += reply.usage
         talk.model = reply.model

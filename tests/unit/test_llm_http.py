@@ -77,6 +77,12 @@ def test_the_whole_conversation_is_sent(api: Api):
         assert body["reasoning_effort"] == "low"
 
 
+@pytest.mark.parametrize(("sent", "text"), [("\ud83d\ude00", "\U0001f600"), ("x\ud83d", "x\ufffd")])
+def test_characters_cut_in_two_by_the_stream_are_joined(api: Api, sent: str, text: str):
+    api.server.then(api.answer(sent))
+    assert api.open().complete("", ASK).text == text
+
+
 def test_an_unasked_option_is_not_sent(api: Api):
     api.server.then(api.answer())
     api.open().complete("", ASK, seed=7)
@@ -137,7 +143,7 @@ def test_a_connection_dropped_in_mid_stream_is_made_again(api: Api):
 def test_a_silent_server_times_out_and_is_asked_again(api: Api):
     half = api.events(Said(text="half", end=None))
     api.server.then(stream(half, hang=True), stream([], hang=True), api.answer("now"))
-    assert api.open(timeout_s="0.2").complete("", ASK).text == "now"
+    assert api.open(timeout_s="1").complete("", ASK).text == "now"
     assert len(api.waits) == 2
 
 
