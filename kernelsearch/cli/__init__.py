@@ -68,12 +68,18 @@ def run(command: click.Command, name: str, args: Sequence[str] | None = None) ->
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing is wrong with us
+        _abandon_output()  # the reader left; nothing is wrong with us
         return 1
     except OSError as error:
+        _abandon_output()
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}", 3)
     return code if isinstance(code, int) else 0
+
+
+def _abandon_output() -> None:
+    """Let what is still buffered for standard output go nowhere, so that the interpreter's own last flush cannot fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(sentence: str, code: int) -> int:

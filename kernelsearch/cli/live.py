@@ -32,9 +32,9 @@ class LiveView:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
-        self._live = Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
         self._progress: Progress | None = None
         self._since = 0.0
+        self._live = Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
         self._live.start()

@@ -1,0 +1,72 @@
+"""The live view on a terminal: rows, footer, and no markup from kernels or models."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import runs
+from kernelsearch.cli.live import LiveView, bar, best_path, tally
+from kernelsearch.cli.progress import Progress
+from kernelsearch.model import Budget, Totals, Usage
+from kernelsearch.search import NodeDone, Started, Warned
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), force_terminal=True, width=150, color_system=None, highlight=False)
+
+
+def started(**changes) -> Started:
+    return Started(task=runs.task(), environment=runs.ENVIRONMENT, spec=replace(runs.SPEC, **changes), folder=Path("r"))
+
+
+def events():
+    nodes = runs.nodes()
+    for node in nodes:
+        best = min(nodes[: node.number + 1], key=lambda n: n.time_us or 1e9)
+        yield NodeDone(node=node, best=best, totals=Totals(candidates=node.number, usage=Usage(usd=0.5)), pending=2)
+
+
+def played() -> Progress:
+    state = Progress(started())
+    for event in events():
+        state.add(event)
+    return state
+
+
+def text_of(console: Console, *renderables) -> str:
+    for renderable in renderables:
+        console.print(renderable)
+    return console.file.getvalue()
+
+
+def test_best_path_is_a_tree_with_what_branched_off(console):
+    state = played()
+    lines = text_of(console, best_path(state, state.best)).splitlines()
+    assert [line.split("#")[1][0] for line in lines] == ["0", "1", "4"]
+    assert "3 edits tried" in lines[0] and "96.40 modelled µs  4.28x" in lines[2]
+
+
+def test_tally_counts_attempts_by_verdict(console):
+    assert "3 passed   1 wrong   1 rejected   1 build failed   1 unusable" in text_of(console, tally(played()))
+
+
+def test_a_bar_never_overflows(console):
+    assert "12 of 7" in text_of(console, bar("candidates", 12, 7, "12 of 7"), bar("money", 0.0, 0.0, "$0.00"))
+
+
+def test_rows_scroll_and_nothing_is_markup(console):
+    with LiveView(console) as view:
+        view.watch(started(budget=Budget(candidates=7, minutes=5, usd=1.0)))
+        for event in events():
+            view.watch(event)
+        view.watch(Warned(text="[red]odd[/red]"))
+        view.note("stopping")
+    shown = console.file.getvalue()
+    assert "[bold]x[/bold]" in shown  # the hostile detail of node 5, letter for letter
+    assert "[red]odd[/red]" in shown
+    assert "modelled: nothing below was measured" in shown
+    assert "$0.50 of $1.00" in shown and "7 of 7, 2 under way" in shown
