@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from kernelsearch.source.tree import Node, Tree, parse
@@ -105,13 +106,18 @@ def kernels(text: str) -> tuple[Kernel, ...]:
 
 def functions(text: str) -> tuple[Function, ...]:
     """Every function with a body that the host can call, in source order."""
+    return _functions(text, lambda node: not _has(node, "__global__") and (_has(node, "__host__") or not _has(node, "__device__")))
+
+
+def device_functions(text: str) -> tuple[Function, ...]:
+    """Every `__device__` function with a body, in source order."""
+    return _functions(text, lambda node: _has(node, "__device__"))
+
+
+def _functions(text: str, wanted: Callable[[Node], bool]) -> tuple[Function, ...]:
     tree = parse(text)
-    found = []
-    for node in tree.walk("function_definition"):
-        on_device_only = _has(node, "__device__") and not _has(node, "__host__")
-        if not (on_device_only or _has(node, "__global__")) and (function := _function(tree, node)) is not None:
-            found.append(function)
-    return tuple(found)
+    found = (_function(tree, node) for node in tree.walk("function_definition") if wanted(node))
+    return tuple(function for function in found if function is not None)
 
 
 def launches(text: str) -> tuple[LaunchSite, ...]:

@@ -52,6 +52,7 @@ def test_kernels_are_read_with_their_parameters() -> None:
 def test_host_functions_exclude_kernels_and_device_functions() -> None:
     found = {f.name: f for f in source.functions(TEXT)}
     assert list(found) == ["both", "solve", "other"]
+    assert [f.name for f in source.device_functions(TEXT)] == ["helper", "both"]
     assert found["solve"].extern_c and found["other"].extern_c and not found["both"].extern_c
     assert found["other"].parameters == ()
     assert cut(found["solve"].start, found["solve"].end).startswith('extern "C" void solve')
