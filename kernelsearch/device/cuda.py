@@ -95,7 +95,8 @@ class CudaDevice:
         if missing and result.failure is not None:
             last = (end.stderr.strip().splitlines() or [""])[-1] if end is not None else ""
             missing = f"{missing}; the run under the profiler: {result.failure.value}, {result.detail} {last}".rstrip()
-        kernels = tuple(KernelCounters(kernel=row.kernel, metrics=row.metrics) for row in table.kernels)
+        wanted = [{name: row.metrics[name] for name in metrics if name in row.metrics} for row in table.kernels]  # the tool adds many
+        kernels = tuple(KernelCounters(kernel=row.kernel, metrics=found) for row, found in zip(table.kernels, wanted, strict=True))
         return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
 
     def close(self) -> None:
@@ -120,9 +121,9 @@ class CudaDevice:
                 conditions = nvml.around(before, nvml.state(self._gpu.uuid))
             if end.timed_out:
                 return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s", seconds=seconds), end
-            if end.returncode != 0:
-                return JobResult(failure=Verdict.CRASHED, detail=_died(end), seconds=seconds), end
             result = delivery.result(seconds)
+            if end.returncode != 0 and not result.failure:
+                result = JobResult(failure=Verdict.CRASHED, detail=_died(end), seconds=seconds)
         finally:
             delivery.close()
         return JobResult(

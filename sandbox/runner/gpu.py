@@ -47,11 +47,13 @@ def main() -> None:
         return
     _say(ready)
     if not sys.stdin.readline():
-        return  # not needed after all
+        gpu.close()  # not needed after all
+        return
     job = json.loads((inputs / "job.json").read_bytes())
     report = _serve(gpu, job, inputs, outputs)
     with (outputs / "result.json").open("r+b") as file:
         file.write(json.dumps(report).encode())
+    gpu.close()
 
 
 def _open(backend: str, lock: Path) -> Gpu:

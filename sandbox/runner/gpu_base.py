@@ -98,3 +98,7 @@ class Gpu(Protocol):
     def synchronise(self) -> None:
         """Wait for all streams, and surface errors of kernels that ran."""
         ...
+
+    def close(self) -> None:
+        """Make ready for the process to end; nothing else may be called afterwards."""
+        ...

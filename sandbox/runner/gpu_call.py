@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from gpu_base import CudaFailure, Gpu, Param, param
+from gpu_elf import address_of, addresses
 
 GUARD = 256  # bytes: also the alignment that cudaMalloc gives, so buffers keep it
 POISON = 0xFF
@@ -180,6 +181,7 @@ class Program:
             except (OSError, AttributeError) as error:
                 raise NotLoadable(str(error)) from error
             self._entry.restype = None
+            self._last_error = _last_error(artifact, entry, address_of(self._entry))
 
     def launches(self, call: Call, spec: Mapping[str, Any]) -> list[Launch]:
         """What to run for one call, in order."""
@@ -195,14 +197,12 @@ class Program:
     def _host_call(self, params: Sequence[Param]) -> Launch:
         entry = self._entry
         values = [_C_TYPES[item.code](item.value) for item in params]
-        last_error = getattr(self._library, "cudaGetLastError", None)  # of the runtime linked into the candidate
+        last_error = self._last_error
 
         def launch() -> None:
             entry(*values)
-            if last_error is not None and (code := last_error()):
-                name = self._library.cudaGetErrorName
-                name.restype = ctypes.c_char_p
-                raise CudaFailure(f"{name(code).decode()} after the launcher returned")
+            if refused := last_error():
+                raise CudaFailure(f"{refused} after the launcher returned")
 
         return launch
 
@@ -217,6 +217,16 @@ class Program:
                 f"kernel {kernel!r} is {'ambiguous' if found else 'missing'} in the cubin: {', '.join(found or sorted(self._symbols))}"
             )
         return found[0]
+
+
+def _last_error(library: Path, entry: str, entry_address: int) -> Callable[[], str | None]:
+    """A function that takes the pending error of the CUDA runtime linked into `library`: its name, or None."""
+    found = addresses(library, ("cudaGetLastError", "cudaGetErrorName"), entry, entry_address)
+    if len(found) < 2:  # stripped: errors show at the next synchronisation, or in the outputs
+        return lambda: None
+    take = ctypes.CFUNCTYPE(ctypes.c_int)(found["cudaGetLastError"])
+    name = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int)(found["cudaGetErrorName"])
+    return lambda: name(code).decode() if (code := take()) else None
 
 
 def _param(arg: Tensor | Param) -> Param:

@@ -110,6 +110,8 @@ class CupyGpu:
         with _named():
             runtime.deviceSynchronize()
 
+    def close(self) -> None: ...
+
 
 def _slot(item: Param) -> int:
     # The driver reads as many bytes as the kernel's parameter has: a sign-extended integer serves an int as well as a long long.

@@ -106,3 +106,7 @@ class PycudaGpu:
     def synchronise(self) -> None:
         with _named():
             driver.Context.synchronize()
+
+    def close(self) -> None:
+        with _named():
+            driver.Context.pop()  # pycuda aborts the process when a context is still current at its end
