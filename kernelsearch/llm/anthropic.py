@@ -19,6 +19,7 @@ from kernelsearch.llm.remote import Unreachable
 from kernelsearch.llm.retry import Transient
 
 _CONNECT_S = 10.0
+_NO_CONNECTION = (httpx2.ConnectError, httpx2.ConnectTimeout)
 _MAX_TOKENS = 32_000  # the API wants a limit: room for a kernel and for the thinking before it
 _FINISH: dict[str, Reason] = {"max_tokens": "truncated", "model_context_window_exceeded": "truncated", "refusal": "declined"}
 
@@ -49,7 +50,7 @@ def ask(endpoint: Endpoint, system: str, messages: Sequence[Message], seed: int)
         complaint = Complaint(status=error.status_code, code=error.type or "", message=_message(error), headers=error.response.headers)
         raise judge(complaint, endpoint) from error
     except anthropic.APIConnectionError as error:
-        kind = Unreachable if isinstance(error.__cause__, httpx2.ConnectError) else Transient
+        kind = Unreachable if isinstance(error.__cause__, _NO_CONNECTION) else Transient
         raise kind(f"{error} ({error.__cause__})") from error
     except (anthropic.APIError, httpx2.HTTPError) as error:  # the SDK passes on transport errors in mid-stream as they are
         raise Transient(f"the connection was lost: {error}") from error

@@ -1,8 +1,8 @@
 """A model behind a folder: every prompt is a Markdown file, and the answer is a file beside it, by a person or another program.
 
 `0001.prompt.md` appears whole, by renaming. `0001.answer.md` counts once it is not empty and unchanged between two looks, so it may be
-written slowly or moved into place. A prompt is known by its content: one that was asked before is not asked again, and an answer that
-is already there is taken, so a resumed run goes on with the same folder.
+written slowly or moved into place. A prompt is known by its content: one that nobody waits for any more, after a time-out or in a
+resumed run, is taken up again with the answer that may have come meanwhile. Asked twice at once, it is two files.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import os
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelsearch import digest
 from kernelsearch.errors import LlmBusy, UsageError
 from kernelsearch.llm.base import Message, Reply, prompt_digest
 from kernelsearch.model import Usage
@@ -41,9 +41,13 @@ class Mailbox:
         self._folder = folder
         self._patience = patience or Patience()
         self._lock = threading.Lock()
+        self._asked: defaultdict[str, list[Path]] = defaultdict(list)
+        self._taken: set[Path] = set()  # waited for, or answered in this session
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._asked = {key: path for path in sorted(folder.glob("*.prompt.md")) if (key := _key_of(path))}
+            for path in sorted(folder.glob("*.prompt.md")):
+                if key := _key_of(path):
+                    self._asked[key].append(path)
         except OSError as error:
             raise UsageError(f"cannot use {folder} as a mailbox: {error.strerror}") from error
 
@@ -53,18 +57,30 @@ class Mailbox:
 
     def complete(self, system: str, messages: Sequence[Message], *, seed: int = 0) -> Reply:
         """Write the prompt and wait for its answer; raises `LlmBusy` when none comes in time. Tokens are not known, so not counted."""
-        key = digest.of_text(prompt_digest(system, messages), str(seed))  # the seed tells two attempts from one parent apart
         clock = self._patience.clock
         started = clock()
-        with self._lock:
-            if key not in self._asked:
-                self._asked[key] = self._write(key, system, messages)
-            prompt = self._asked[key]
-        text = self._wait(_answer_to(prompt), started)
+        prompt = self._take(system, messages)
+        try:
+            text = self._wait(_answer_to(prompt), started)
+        except LlmBusy:
+            with self._lock:
+                self._taken.discard(prompt)
+            raise
         return Reply(text=text, model=self.name, usage=Usage(calls=1, seconds=clock() - started))
 
+    def _take(self, system: str, messages: Sequence[Message]) -> Path:
+        """The file of this prompt: one that is left over, or a new one."""
+        key = prompt_digest(system, messages)
+        with self._lock:
+            path = next((path for path in self._asked[key] if path not in self._taken), None)
+            if path is None:
+                path = self._write(key, system, messages)
+                self._asked[key].append(path)
+            self._taken.add(path)
+        return path
+
     def _write(self, key: str, system: str, messages: Sequence[Message]) -> Path:
-        number = max((int(path.name.split(".")[0]) for path in self._asked.values()), default=0)
+        number = max((int(path.name.split(".")[0]) for paths in self._asked.values() for path in paths), default=0)
         draft = self._folder / f".{key}.draft"
         while True:
             number += 1

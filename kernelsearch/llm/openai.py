@@ -21,6 +21,7 @@ from kernelsearch.llm.remote import Unreachable
 from kernelsearch.llm.retry import Transient
 
 _CONNECT_S = 10.0
+_NO_CONNECTION = (httpx2.ConnectError, httpx2.ConnectTimeout)
 _MAX_TOKENS = 32_000  # of an answer of OpenAI's; other servers refuse a limit beyond their context, so theirs is their own
 _FINISH: dict[str, Reason] = {"length": "truncated", "content_filter": "declined"}
 
@@ -51,7 +52,7 @@ def ask(endpoint: Endpoint, system: str, messages: Sequence[Message], seed: int)
         ):
             return read(chunks)
     except openai.APIConnectionError as error:
-        kind = Unreachable if isinstance(error.__cause__, httpx2.ConnectError) else Transient
+        kind = Unreachable if isinstance(error.__cause__, _NO_CONNECTION) else Transient
         raise kind(f"{error} ({error.__cause__})") from error
     except openai.APIStatusError as error:
         complaint = Complaint(status=error.status_code, code=_code(error), message=_message(error), headers=error.response.headers)

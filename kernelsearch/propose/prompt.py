@@ -219,7 +219,8 @@ def _step(node: Node, baseline: Node | None) -> str:
 
 
 def _tried(context: Context) -> list[str]:
-    tried = [node for node in context.siblings if node.attempt.outcome is not Outcome.EXHAUSTED]
+    silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED)  # nothing was tried
+    tried = [node for node in context.siblings if node.attempt.outcome not in silent]
     lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in tried[-_SIBLINGS:]]
     left_out = len(tried) - len(lines)
     return [f"({left_out} earlier ones are left out)", *lines] if left_out else lines

@@ -147,6 +147,7 @@ def passed(kind: TimeKind = TimeKind.MEASURED) -> Context:
         node(5, evaluation(Verdict.WRONG, "y[256, 0]: 0 instead of 1.5"), candidate(SOURCE, "vector loads"), parent=3),
         node(6, None, parent=3, outcome=Outcome.UNUSABLE, detail="Block 1 does not match"),
         node(7, None, parent=3, outcome=Outcome.EXHAUSTED, detail="nothing"),
+        node(8, None, parent=3, outcome=Outcome.LLM_FAILED, detail="busy"),
     )
     best = node(9, evaluation(Verdict.PASSED, time_us=100.0, kind=kind), parent=8)
     return Context(parent=parent, lineage=(ancestor, BASELINE), siblings=siblings, best=best, baseline=BASELINE)

@@ -73,12 +73,34 @@ def test_after_the_limit_the_prompt_stays_for_a_resumed_run(tmp_path: Path):
     assert len(list(tmp_path.glob("*.prompt.md"))) == 1
 
 
-def test_another_prompt_or_seed_is_another_question(tmp_path: Path):
+def prompts(folder: Path) -> list[str]:
+    return [path.name for path in sorted(folder.glob("*.prompt.md"))]
+
+
+def test_another_prompt_is_another_file(tmp_path: Path):
     box = Mailbox(tmp_path, Clock().patience(0))
-    for seed, messages in ((0, ASK), (1, ASK), (0, [Message(role="user", text="other")]), (1, ASK)):
+    for text in ("one", "two", "one"):
         with pytest.raises(LlmBusy):
-            box.complete("", messages, seed=seed)
-    assert [path.name for path in sorted(tmp_path.glob("*.prompt.md"))] == [f"000{n}.prompt.md" for n in (1, 2, 3)]
+            box.complete("", [Message(role="user", text=text)])
+    assert prompts(tmp_path) == ["0001.prompt.md", "0002.prompt.md"]
+
+
+def test_a_prompt_asked_twice_at_once_is_two_files(tmp_path: Path):
+    def ask_again() -> None:
+        with pytest.raises(LlmBusy, match="0002"):
+            box.complete("", ASK)
+
+    box = Mailbox(tmp_path, Clock(ask_again).patience())
+    with pytest.raises(LlmBusy, match="0001"):
+        box.complete("", ASK)
+    assert prompts(tmp_path) == ["0001.prompt.md", "0002.prompt.md"]
+
+
+def test_an_answer_is_used_once_in_a_session(tmp_path: Path):
+    for number in (1, 2):
+        (tmp_path / f"000{number}.answer.md").write_text(f"answer {number}")
+    box = Mailbox(tmp_path, Clock().patience())
+    assert [box.complete("", ASK).text for _ in range(2)] == ["answer 1", "answer 2"]
 
 
 def test_a_number_that_another_process_took_is_not_overwritten(tmp_path: Path):
