@@ -87,9 +87,9 @@ def _sandbox() -> Iterator[Line]:
     for result in probe(sandbox):
         yield Line(
             group="sandbox",
-            name=result.name,
+            name=f"  {result.name}",
             ok=result.held,
-            text=result.detail,
+            text=f"cannot {result.attempt}" if result.held else f"could {result.attempt}: {result.detail}",
             remedy="a wall does not hold here: run only kernels that you trust, and report this",
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelsearch import catalog
-from kernelsearch.draft import draft
+from kernelsearch.draft import Draft, draft
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Task
 
@@ -37,7 +37,16 @@ def subject(ref: str) -> Subject:
         written = f"drafted {beside}: correct there what was assumed"
     except OSError as error:
         written = f"could not write {beside} ({error.strerror}); going on with the draft"
-    return Subject(task=drafted.task, source=path, notes=(written, *(f"unsure: {question}" for question in drafted.questions)))
+    if drafted.task is None:
+        asked = "; ".join(unsure(drafted, source))
+        raise UsageError(f"{path} does not say all that a search must know: {asked}. Answer in {beside}, then run this again")
+    return Subject(task=drafted.task, source=path, notes=(written,))
+
+
+def unsure(drafted: Draft, source: str) -> list[str]:
+    """What only the user can tell, with the launch plan to put into the source where one was guessed."""
+    plan = drafted.source.removesuffix(source).strip()
+    return [*drafted.questions, *([f"put at the head of the source, once it is right: {plan}"] if plan else [])]
 
 
 def task_file(source: Path) -> Path:

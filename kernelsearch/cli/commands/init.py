@@ -27,8 +27,9 @@ def command(kernel: Path, elements: int, force: bool) -> None:
         raise UsageError(f"{target} is there already; edit it, or draft it anew with --force")
     drafted = draft(source, kernel.name, elements=elements)
     target.write_text(drafted.toml, encoding="utf-8")
-    for name, texts in (("assumed", drafted.assumptions), ("unsure", drafted.questions)):
+    for name, texts in (("assumed", drafted.assumptions), ("unsure", inputs.unsure(drafted, source))):
         for text in texts:
             click.echo(clean(f"{name:<9}{text}"))
     click.echo(f"{'wrote':<9}{target}")
-    click.echo(f"{'next':<9}kernelsearch optimize {kernel}")
+    answer = f"answer what is unsure in {target}, then " if drafted.task is None else ""
+    click.echo(f"{'next':<9}{answer}kernelsearch optimize {kernel}")
