@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <cooperative_groups/memcpy_async.h>"

@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <cub/cub.cuh>"

@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <cublas_v2.h>"

@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <cuda_fp8.h>"

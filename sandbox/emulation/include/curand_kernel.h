@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <curand_kernel.h>"

@@ -1,0 +1,1 @@
+#error "kernelsearch-unsupported: <texture_fetch_functions.h>"
