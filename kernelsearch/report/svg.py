@@ -40,7 +40,7 @@ def curve(nodes: Sequence[NodeView], unit: str) -> str:
     scale = ", logarithmic" if axis.log else ""
     parts.append(f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 6}">{escape(unit)}{scale}; the line is the best so far</text>')
     parts.append(_steps(timed, x, axis, last))
-    for node, time in timed:
+    for node, time in sorted(timed, key=lambda entry: entry[0].on_path):  # the way to the best on top
         place = f'cx="{x(node.number):.1f}" cy="{axis.y(time):.1f}" r="{5 if node.on_path else 3.2}"'
         mark = "dot path" if node.on_path else "dot"
         parts.append(f'<a href="#n{node.number}"><circle class="{mark}" {place}>{_tip(node)}</circle></a>')

@@ -111,7 +111,7 @@ def directive(node: Node) -> str:
     """The short name of the edit: what the proposer called it, else what the strategy asked for."""
     if node.attempt.proposal is None:
         return "baseline"
-    asked = node.attempt.proposal.directive or DASH
+    asked = node.attempt.proposal.directive or "no edit"
     return asked if node.candidate is None else node.candidate.origin.directive or asked
 
 
