@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kernelsearch import process
 from kernelsearch.sandbox.base import Box, BoxResult, SandboxLevel
-from kernelsearch.sandbox.limits import prlimit
+from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
 
@@ -57,7 +57,7 @@ class BareLive:
 def _start(box: Box, *, stdin: bool) -> BareLive:
     private = tempfile.TemporaryDirectory(prefix="bare-", ignore_cleanup_errors=True)
     running = process.start(
-        [*prlimit(box.limits, count_processes=False), *box.command],
+        [*limited(box.limits, count_processes=False), *box.command],
         env={**box_policy().environment, "HOME": private.name, "TMPDIR": private.name, **box.env},
         cwd=box.cwd or Path(private.name),
         output_bytes=box.limits.output_bytes,

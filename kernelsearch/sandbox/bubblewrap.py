@@ -26,7 +26,7 @@ from kernelsearch import process
 from kernelsearch.errors import SandboxBroken, ToolMissing
 from kernelsearch.sandbox import seccomp
 from kernelsearch.sandbox.base import Box, BoxResult, Limits, SandboxLevel
-from kernelsearch.sandbox.limits import prlimit
+from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
 _turn = itertools.count(os.getpid())
@@ -175,12 +175,12 @@ def _environment(box: Box) -> list[str]:
 
 def _inner(box: Box, user: int | None) -> list[str]:
     """The command behind what limits it and, for a user of our own, what becomes that user."""
-    limited = prlimit(box.limits, count_processes=True)
+    limits = limited(box.limits, count_processes=True)
     command = box.command if box.cwd is None else ("/usr/bin/env", f"--chdir={box.cwd}", *box.command)  # its user's, so not before
     if user is None:
-        return [*limited, *command]
+        return [*limits, *command]
     become = ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-    return [*limited, *become, "--no-new-privs", "--", *command]
+    return [*limits, *become, "--no-new-privs", "--", *command]
 
 
 def _hand_over(box: Box, user: int) -> None:

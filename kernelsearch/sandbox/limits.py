@@ -1,4 +1,8 @@
-"""Resource limits of a box, set by util-linux `prlimit` on its way to the command: a hook between fork and exec is not thread-safe."""
+"""Resource limits of a box, set by util-linux on its way to the command: a hook between fork and exec is not thread-safe.
+
+Where memory runs out, the kernel is told to end the box before anything else (`choom`), so that a greedy kernel does not take the
+search with it.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,14 @@ from kernelsearch.errors import ToolMissing
 from kernelsearch.sandbox.base import Limits
 
 
-def prlimit(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
+def limited(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
     """The words to put before a command. `count_processes` only where the box has a user of its own: the kernel counts by user.
 
-    A limit never rises above the one we are under ourselves. Raises `ToolMissing` when there is no prlimit.
+    A limit never rises above the one we are under ourselves. Raises `ToolMissing` when there is no util-linux.
     """
-    program = shutil.which("prlimit", path="/usr/bin:/bin")
-    if program is None:
-        raise ToolMissing("prlimit is not installed; it is part of util-linux: apt-get install util-linux")
+    prlimit, choom = (shutil.which(name, path="/usr/bin:/bin") for name in ("prlimit", "choom"))
+    if prlimit is None or choom is None:
+        raise ToolMissing("prlimit and choom are not installed; they are part of util-linux: apt-get install util-linux")
     wanted = {
         "core": (resource.RLIMIT_CORE, 0),
         "fsize": (resource.RLIMIT_FSIZE, limits.file_bytes),
@@ -26,7 +30,7 @@ def prlimit(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
         wanted["nproc"] = (resource.RLIMIT_NPROC, limits.processes)
     if limits.memory_bytes is not None:
         wanted["as"] = (resource.RLIMIT_AS, limits.memory_bytes)
-    return (program, *(f"--{name}={_within(kind, value)}" for name, (kind, value) in wanted.items()), "--")
+    return (choom, "-n", "1000", "--", prlimit, *(f"--{name}={_within(kind, value)}" for name, (kind, value) in wanted.items()), "--")
 
 
 def _within(kind: int, value: int) -> int:

@@ -102,6 +102,10 @@ def test_open_files_and_memory_are_limited(sandbox):
     assert result.stdout.split() == ["77", str(1 << 20), "0"]
 
 
+def test_when_memory_runs_out_the_box_goes_first(sandbox):
+    assert sandbox.run(sh("cat /proc/self/oom_score_adj")).stdout == "1000\n"
+
+
 def test_a_missing_command_fails_in_the_box(sandbox):
     result = sandbox.run(Box(command=("/no/such/program",)))
     assert result.returncode in (126, 127) and "/no/such/program" in result.stderr
@@ -180,6 +184,15 @@ def test_what_is_not_listed_is_absent(tmp_path):
 def test_readable_is_not_writable(tmp_path):
     assert walled().run(sh(f"touch {tmp_path}/a", readable=(tmp_path,))).returncode != 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_is_there_only_when_listed():
+    device = next((path for path in map(Path, ("/dev/fuse", "/dev/net/tun", "/dev/kvm")) if path.is_char_device()), None)
+    if device is None:
+        pytest.skip("no device node here to lend to a box")
+    script = f"test -c {device}; echo $?; test -d /sys/devices; echo $?"
+    assert walled().run(sh(script)).stdout.split() == ["1", "1"]
+    assert walled().run(sh(script, devices=(device,))).stdout.split() == ["0", "0"]
 
 
 def test_a_daemon_is_gone_when_the_box_is(tmp_path):
