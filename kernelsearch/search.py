@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -211,11 +211,18 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
             return _search_in(home, lab, budget or spec.budget, watch, stop)
 
 
+def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
+    """A resumed replay goes on behind the answers that were used up."""
+    if spec.proposer.startswith("replay:") and spent.usage.calls:
+        return {"skip": str(spent.usage.calls), **spec.proposer_options}
+    return spec.proposer_options
+
+
 def _search_in(home: RunFolder, lab: Lab, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
     spec, journal = home.spec, home.journal
     with ExitStack() as stack:
-        proposer = open_proposer(spec.proposer, options=spec.proposer_options)
-        worker = LocalWorker(task=home.task, lab=lab, proposer=proposer, parallel=spec.parallel)
+        proposer = open_proposer(spec.proposer, options=_proposer_options(spec, journal.totals))
+        worker = LocalWorker(task=home.task, lab=lab, proposer=proposer)
         stack.callback(worker.close)
         strategy = open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options)
         watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))

@@ -10,7 +10,8 @@ from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
 from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import Lab
-from kernelsearch.model import Attempt, Candidate, Evaluation, Node, Origin, Outcome, Proposal, Task, Usage
+from kernelsearch.llm.base import RefusedReply
+from kernelsearch.model import Attempt, Candidate, Evaluation, Node, Origin, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
 from kernelsearch.workers.base import Request
 
@@ -53,8 +54,10 @@ def _edit(request: Request, bench: Bench) -> Attempt:
         except LlmMisconfigured:
             raise  # no later attempt can do better
         except LlmError as error:
-            usage = getattr(error, "usage", Usage())
-            return Attempt(proposal=proposal, outcome=Outcome.LLM_FAILED, detail=str(error), usage=usage)
+            failed = Attempt(proposal=proposal, outcome=Outcome.LLM_FAILED, detail=str(error))
+            if isinstance(error, RefusedReply):
+                failed = replace(failed, usage=error.usage, prompt=error.prompt, reply=error.text)
+            return failed
         candidate = _candidate(draft, bench.task)
         known = bench.known(digest.candidate(candidate))
         if known is None:

@@ -1,9 +1,13 @@
-"""Attempts in threads of this process: waiting for a model, building and running all happen in other processes anyway."""
+"""Attempts in threads of this process: waiting for a model, building and running all happen in other processes anyway.
+
+The threads are daemons, one a request, so that a run that is stopped does not wait for a model that is still thinking; the boxes of
+their candidates die with this process.
+"""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from kernelsearch import digest
 from kernelsearch.lab import Lab
@@ -14,16 +18,17 @@ from kernelsearch.workers.base import Request
 
 
 class LocalWorker:
-    """`parallel` attempts at a time; the device lets one of them run kernels."""
+    """As many attempts at a time as are asked for; the device lets one of them run kernels."""
 
-    def __init__(self, *, task: Task, lab: Lab, proposer: Proposer, parallel: int) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="attempt")
+    def __init__(self, *, task: Task, lab: Lab, proposer: Proposer) -> None:
         self._judged: dict[str, Evaluation] = {}
         self._lock = threading.Lock()
         self._bench = Bench(task=task, lab=lab, proposer=proposer, known=self._known)
 
     def submit(self, request: Request) -> Future[Attempt]:
-        return self._pool.submit(self._run, request)
+        future: Future[Attempt] = Future()
+        threading.Thread(target=self._fulfil, args=(request, future), name="attempt", daemon=True).start()
+        return future
 
     def remember(self, node: Node) -> None:
         if node.candidate is not None and node.evaluation is not None:
@@ -31,7 +36,13 @@ class LocalWorker:
                 self._judged.setdefault(digest.candidate(node.candidate), node.evaluation)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Nothing to release: attempts still under way are left to end on their own."""
+
+    def _fulfil(self, request: Request, future: Future[Attempt]) -> None:
+        try:
+            future.set_result(self._run(request))
+        except BaseException as error:  # noqa: BLE001 - the thread that waits for the future raises it again, whatever it is
+            future.set_exception(error)
 
     def _run(self, request: Request) -> Attempt:
         done = attempt(request, self._bench)

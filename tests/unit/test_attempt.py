@@ -114,7 +114,7 @@ def test_a_wrong_key_ends_the_run(judged):
 
 
 def test_a_local_worker_remembers_what_it_judged(judged):
-    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a"), parallel=1)
+    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a"))
     assert worker.submit(REQUEST).result().outcome is Outcome.EVALUATED
     assert worker.submit(REQUEST).result().outcome is Outcome.EXHAUSTED
     worker.close()
@@ -122,10 +122,10 @@ def test_a_local_worker_remembers_what_it_judged(judged):
 
 
 def test_a_local_worker_takes_over_nodes_of_an_earlier_session(judged):
-    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"), parallel=1)
+    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"))
     first = worker.submit(REQUEST).result()
     worker.close()
-    later = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"), parallel=1)
+    later = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"))
     later.remember(type(REQUEST.context.parent)(number=1, attempt=first))
     assert later.submit(REQUEST).result().candidate.source == "b"
     later.close()
