@@ -18,6 +18,7 @@ from kernelsearch.errors import UsageError
 Number = int | float
 
 _MAX_LENGTH = 2_000  # a launch expression is a line; longer is an attack on the parser
+_MAX_DEPTH = 100  # nested operations: what is walked must not exhaust the stack
 _MAX_MAGNITUDE = 2.0**63
 
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
@@ -58,23 +59,29 @@ def _parse(text: str) -> ast.expr:
     return node
 
 
-def _check(node: ast.expr, text: str) -> None:
+def _check(node: ast.expr, text: str, depth: int = 0) -> None:
+    if depth > _MAX_DEPTH:
+        raise UsageError(f"expression is nested deeper than {_MAX_DEPTH}: {text[:60]}…")
     match node:
-        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and abs(value) <= _MAX_MAGNITUDE:
             return
         case ast.Name():
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            return _check(operand, text)
+            return _check(operand, text, depth + 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check(left, text)
-            return _check(right, text)
+            _check(left, text, depth + 1)
+            return _check(right, text, depth + 1)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS and args:
             for arg in args:
-                _check(arg, text)
+                _check(arg, text, depth + 1)
             return
     allowed = "use + - * / // % ** << >> cdiv min max log2 sqrt"
-    raise UsageError(f"not allowed in an expression over sizes: {ast.unparse(node)!r} in {text!r}; {allowed}")
+    raise UsageError(f"not allowed in an expression over sizes: {_quoted(node, text)} in {text[:60]!r}; {allowed}")
+
+
+def _quoted(node: ast.expr, text: str) -> str:
+    return repr(ast.get_source_segment(text.strip(), node) or "?")
 
 
 def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:
