@@ -36,7 +36,6 @@ SAMPLED_BLOCKS = 16
 # Threads of one launch that the device takes on. A fiber costs about a tenth of a microsecond beside its own work, so that more would
 # mean minutes for a call.
 MAX_THREADS = 1 << 25
-_MEMORY_BYTES = 48 << 30  # of address space: the runtime reserves 32 GiB for device memory and uses little of it
 
 _VERDICTS = {"readonly": Verdict.CHEATED, "guard": Verdict.CHEATED, "unsupported": Verdict.UNSUPPORTED}
 _PASSING_SIGNALS = (signal.SIGKILL, signal.SIGTERM)
@@ -122,7 +121,7 @@ class EmulatedDevice(Device):
                 readable=(delivery.inputs, runner),
                 writable=(delivery.outputs,),
                 env={"PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C"},
-                limits=Limits(seconds=job.timeout_s, file_bytes=max(largest, 64 << 20), memory_bytes=_MEMORY_BYTES),
+                limits=Limits(seconds=job.timeout_s, file_bytes=max(largest, 64 << 20)),
             )
         )
         return delivery, end

@@ -13,7 +13,7 @@ from kernelsearch.model import LaunchPlan
 
 _COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 _UNROLL = re.compile(r"^([ \t]*#[ \t]*pragma[ \t]+)unroll\b[ \t(]*(\d*)[^\n]*$", re.MULTILINE)
-_MAX_UNROLL = 65_534  # what GCC takes
+_MAX_UNROLL, _DEFAULT_UNROLL = 65_534, 16  # what GCC takes; what a bare pragma asks for here
 _UNSUPPORTED = (
     (re.compile(r"\basm\s*(?:volatile\b|__volatile__\b)?\s*(?:volatile\b)?\s*\("), "inline assembly (asm)"),
     (re.compile(r"\btexture\s*<|\bsurface\s*<"), "texture and surface references"),
@@ -94,8 +94,8 @@ def _pad(new: str, old: str) -> str:
 
 
 def _unroll(match: re.Match[str]) -> str:
-    """GCC wants a count; without one it is left to choose."""
-    return f"{match[1]}GCC unroll {min(int(match[2]), _MAX_UNROLL)}" if match[2] else ""
+    """GCC wants a count. Unrolled as by nvcc, a loop has fewer basic blocks, which the time model counts."""
+    return f"{match[1]}GCC unroll {min(int(match[2]), _MAX_UNROLL) if match[2] else _DEFAULT_UNROLL}"
 
 
 def _exports(plan: LaunchPlan) -> str:

@@ -260,13 +260,13 @@ def transpose_call(folder: Path, size: int) -> Call:
 
 
 def test_a_coalesced_transpose_is_modelled_faster_than_a_naive_one(device, toolchain, tmp_path):
-    planned = transpose_call(tmp_path, 512)
-    x = np.fromfile(planned.args[0].file, dtype=np.float32).reshape(512, 512)
+    planned = transpose_call(tmp_path, 1024)
+    x = np.fromfile(planned.args[0].file, dtype=np.float32).reshape(1024, 1024)
     results = {name: device.run(job(build(toolchain, path.read_text()), planned, mode=Mode.TIME)) for name, path in TRANSPOSES.items()}
     naive, tiled = (result.calls[0] for result in results.values())
     for done in (naive, tiled):
         assert len(done.samples_us) == 1
-        np.testing.assert_array_equal(np.frombuffer(done.outputs["y"], dtype=np.float32).reshape(512, 512), x.T)
+        np.testing.assert_array_equal(np.frombuffer(done.outputs["y"], dtype=np.float32).reshape(1024, 1024), x.T)
     assert naive.samples_us[0] > 1.3 * tiled.samples_us[0]
     assert naive.counters["global_store_sectors"] == pytest.approx(32 * naive.counters["global_store_requests"])
     assert tiled.counters["global_store_sectors"] == pytest.approx(4 * tiled.counters["global_store_requests"])
