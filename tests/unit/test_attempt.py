@@ -93,7 +93,7 @@ def test_rules_with_nothing_new_are_exhausted(judged):
 def test_a_models_duplicate_is_recorded_since_it_was_paid_for(judged):
     done = attempt(REQUEST, bench(Scripted("a", usage=Usage(usd=0.5, calls=1)), known=[candidate("a")]))
     assert done.outcome is Outcome.DUPLICATE and judged == []
-    assert done.evaluation.time_us == 7.0 and done.usage.usd == 0.5
+    assert done.evaluation.time_us == pytest.approx(7.0) and done.usage.usd == 0.5
 
 
 def test_an_unusable_reply_is_recorded_with_its_tokens(judged):

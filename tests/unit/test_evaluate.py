@@ -121,7 +121,7 @@ def test_a_right_kernel_passes_with_all_its_evidence(lab):
     done = evaluate(candidate(), TASK, lab(device))
     assert done.verdict is Verdict.PASSED, done.detail
     assert device.modes == [Mode.VERIFY, Mode.TIME]
-    assert done.measurement.time_us == 20.0 and done.measurement.kind is TimeKind.MEASURED
+    assert done.measurement.time_us == pytest.approx(20.0) and done.measurement.kind is TimeKind.MEASURED
     assert {check.case for check in done.checks} == {"big", "ragged"}
     assert done.profile is not None and done.profile.kernel == "k"
     assert set(done.seconds) == {"build", "verify", "measure", "profile"}

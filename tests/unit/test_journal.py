@@ -111,6 +111,7 @@ def test_appending_to_a_damaged_journal_needs_repair_first(journal):
 
 
 def test_a_refusing_disk_is_a_sentence_and_loses_nothing(journal, monkeypatch):
+    journal.close()
     before = journal.path.read_bytes()
 
     class Full:
