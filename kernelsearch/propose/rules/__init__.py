@@ -12,17 +12,31 @@ from kernelsearch.model import Context, Hardware, Node, Origin, Proposal, Task
 from kernelsearch.propose.base import Draft
 from kernelsearch.propose.rules.base import Program, Rewrite, Rule
 from kernelsearch.propose.rules.block_size import BlockSize
+from kernelsearch.propose.rules.coarsen import Coarsen
 from kernelsearch.propose.rules.compiler_flags import CompilerFlags
 from kernelsearch.propose.rules.float_arithmetic import FloatArithmetic
 from kernelsearch.propose.rules.launch_bounds import LaunchBounds
 from kernelsearch.propose.rules.pad_shared import PadShared
 from kernelsearch.propose.rules.register_accumulator import RegisterAccumulator
 from kernelsearch.propose.rules.restrict import Restrict
+from kernelsearch.propose.rules.serial_partials import SerialPartials
 from kernelsearch.propose.rules.swap_axes import SwapAxes
+from kernelsearch.propose.rules.tile_matmul import TileMatmul
+from kernelsearch.propose.rules.tile_transpose import TileTranspose
+from kernelsearch.propose.rules.tree_reduction import TreeReduction
 from kernelsearch.propose.rules.unroll import Unroll
+from kernelsearch.propose.rules.vector_loads import VectorLoads
+from kernelsearch.propose.rules.warp_per_row import WarpPerRow
 from kernelsearch.source import problems
 
 RULES: tuple[Rule, ...] = (
+    WarpPerRow(),
+    TileTranspose(),
+    TileMatmul(),
+    VectorLoads(),
+    Coarsen(),
+    SerialPartials(),
+    TreeReduction(),
     SwapAxes(),
     RegisterAccumulator(),
     PadShared(),

@@ -14,7 +14,7 @@ from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
 from kernelsearch.propose.rules.geometry import Extent, Geometry, Launches
-from kernelsearch.source import Edit, Kernel, Tree, apply, kernels, parse
+from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _ONE = ((256,), (128,), (512,), (64,), (1024,))
 _TWO = ((32, 8), (16, 16), (32, 4), (8, 32), (64, 4), (32, 16), (32, 32), (8, 8), (128, 2))
@@ -46,7 +46,8 @@ class BlockSize:
 def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, ...]) -> list[Edit] | None:
     """The edits that give every launch of `kernel` blocks of `size`; None when that cannot be done safely."""
     found: dict[tuple[int, int], str] = {}
-    literals = {tree.text_of(n) for n in tree.walk("number_literal", under=syntax.body(tree, kernel))}
+    sizes = list(_array_sizes(tree, kernel))
+    literals = {tree.text_of(n) for n in tree.walk("number_literal", under=syntax.body(tree, kernel)) if n not in sizes}
     for geometry in all_launches.of(kernel.name):
         present = all_launches.block(geometry)
         if present is None or len(present) != len(size) or math.prod(size) > _MAX_THREADS:
@@ -56,17 +57,33 @@ def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, 
             if constant is not None:
                 if found.setdefault((constant.start, constant.end), str(new)) != str(new):
                     return None  # one constant for two axes that would differ
-            elif not geometry.block[axis].text.isdigit() or str(old) in literals:
+            elif (
+                not geometry.block[axis].text.isdigit()
+                or str(old) in literals
+                or (len(size) > 1 and any(tree.text_of(n) == str(old) for n in sizes))
+            ):
                 return None
             elif old != new:
                 grid = _grid(geometry, axis, old, new)
                 if grid is None:
                     return None
                 found.update({(geometry.block[axis].start, geometry.block[axis].end): str(new), **grid})
+                if len(size) == 1:
+                    found.update({(n.start_byte, n.end_byte): str(new) for n in sizes if tree.text_of(n) == str(old)})
         found.update(_bounds(tree, kernel, math.prod(present), math.prod(size)))
     if not all_launches.owned(kernel.name) and not any((c.start, c.end) in found for c in all_launches.constants.values()):
         return None
     return [Edit(start, end, text) for (start, end), text in found.items()]
+
+
+def _array_sizes(tree: Tree, kernel: Kernel) -> Iterator[Node]:
+    """The literal dimensions of the kernel's shared arrays."""
+    for node in tree.walk("declaration", under=syntax.body(tree, kernel)):
+        if any(tree.text_of(child) == "__shared__" for child in node.children):
+            for array in tree.walk("array_declarator", under=node):
+                size = array.child_by_field_name("size")
+                if size is not None and size.type == "number_literal":
+                    yield size
 
 
 def _grid(geometry: Geometry, axis: int, old: int, new: int) -> dict[tuple[int, int], str] | None:

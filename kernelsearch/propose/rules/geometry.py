@@ -91,13 +91,13 @@ class Launches:
         return [Edit(start, end, text) for (start, end), text in found.items()]
 
 
-def ceiling(text: str, by: int, plan: bool) -> str:
+def ceiling(text: str, plan: bool, *, by: int) -> str:
     """A grid dimension for `by` times fewer threads."""
     return f"cdiv({text}, {by})" if plan else f"(({text}) + {by - 1}) / {by}"
 
 
-def product(text: str, by: int) -> str:
-    """A grid dimension for `by` times more threads."""
+def product(text: str, plan: bool, *, by: int) -> str:
+    """A grid dimension for `by` times more threads; the same in a plan and in host code."""
     return f"({text}) * {by}"
 
 

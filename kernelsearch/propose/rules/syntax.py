@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kernelsearch.source import Kernel, Node, Tree
+from kernelsearch.source import Edit, Kernel, Node, Tree
 
 _INDEX = re.compile(
     r"(?:\(?(?:int|size_t|unsigned|longlong|int64_t)\)?)?"
@@ -143,6 +143,18 @@ def is_write(access: Node) -> bool:
     if parent is None:
         return False
     return parent.type == "update_expression" or (parent.type == "assignment_expression" and parent.child_by_field_name("left") == access)
+
+
+def between(tree: Tree, first: Node, last: Node, deeper: str) -> str:
+    """The text from one statement to another, comments between them included, its lines indented with `deeper`."""
+    return tree.slice(first.start_byte, last.end_byte).replace("\n" + indent(tree, first.start_byte), "\n" + deeper)
+
+
+def anew(tree: Tree, start: int, end: int, text: str) -> Edit:
+    """The edit that writes a stretch of code anew; comments in it that `text` has not kept go before it."""
+    inside = (c for c in tree.walk("comment") if start <= c.start_byte and c.end_byte <= end)
+    lost = [tree.text_of(comment).rstrip() for comment in inside if tree.text_of(comment).rstrip() not in text]
+    return Edit(start, end, "".join(f"{comment}\n{indent(tree, start)}" for comment in lost) + text)
 
 
 def indent(tree: Tree, offset: int) -> str:

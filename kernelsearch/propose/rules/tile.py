@@ -1,0 +1,71 @@
+"""What the tiling rules share: a kernel with one thread an element of a matrix, and its two indices."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kernelsearch.propose.rules import syntax
+from kernelsearch.propose.rules.geometry import Launches
+from kernelsearch.source import Kernel, Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A kernel of the form `int a = …x…; int b = …y…; if (a < A && b < B) { work }`, or with an early return.
+
+    `axes` maps each index variable to its axis, `ends` to the text of its bound. `guard` is the whole `if`; with an early return the
+    work is what follows it. `side`: threads along both axes of the block, which is square.
+    """
+
+    axes: dict[str, str]
+    ends: dict[str, str]
+    guard: Node
+    work: list[Node]
+    last: Node
+    side: int
+
+
+def plane(tree: Tree, all_launches: Launches, kernel: Kernel) -> Plane | None:
+    """The kernel read that way, if every launch has one square block size of at most 32 by 32."""
+    body = syntax.body(tree, kernel)
+    statements = syntax.statements(body)
+    indices = [found for node in statements[:2] if (found := syntax.thread_index(tree, node))]
+    sides = {all_launches.block(geometry) for geometry in all_launches.of(kernel.name)}
+    square = sides.pop() if len(sides) == 1 else None
+    if len(indices) != 2 or {axis for _, axis in indices} != {"x", "y"} or len(statements) < 3 or syntax.synchronises(tree, body):
+        return None
+    if square is None or len(square) != 2 or square[0] != square[1] or square[0] not in (8, 16, 32):
+        return None
+    guard = statements[2]
+    condition = guard.child_by_field_name("condition")
+    consequence = guard.child_by_field_name("consequence")
+    if guard.type != "if_statement" or condition is None or consequence is None or guard.child_by_field_name("alternative") is not None:
+        return None
+    inner = syntax.statements(consequence)
+    skips = [node.type for node in inner] == ["return_statement"]
+    if not skips and len(statements) > 3:
+        return None
+    ends = _ends(syntax.squeeze(tree.text_of(condition)), skips)
+    work = statements[3:] if skips else inner
+    axes = dict(indices)
+    if ends.keys() != axes.keys() or not work or any(syntax.leaves(tree, node) for node in work):
+        return None
+    return Plane(axes, ends, guard, work, work[-1] if skips else guard, square[0])
+
+
+def _ends(condition: str, skips: bool) -> dict[str, str]:
+    """{variable: bound} of `(a<A&&b<B)`, or of its opposite `(a>=A||b>=B)`."""
+    sign, joint = (">=", "||") if skips else ("<", "&&")
+    pairs = [re.fullmatch(rf"\(*(\w+){sign}(\w+)\)*", part) for part in condition.split(joint)]
+    return {match[1]: match[2] for match in pairs if match} if len(pairs) == 2 and all(pairs) else {}
+
+
+def linear(text: str) -> tuple[str, str, str] | None:
+    """(row, stride, column) of the index `row * stride + column`, in any order of the two terms."""
+    flat = syntax.squeeze(text)
+    match = re.fullmatch(r"(\w+)\*(\w+)\+(\w+)", flat)
+    if match:
+        return match[1], match[2], match[3]
+    match = re.fullmatch(r"(\w+)\+(\w+)\*(\w+)", flat)
+    return (match[2], match[3], match[1]) if match else None
