@@ -29,6 +29,7 @@ from kernelsearch.sandbox.base import Box, BoxResult, Limits, SandboxLevel
 from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
+_SIGNALLED = range(129, 160)  # bubblewrap's codes for signals 1 to 31; a program that exits with one of these looks the same
 _turn = itertools.count(os.getpid())
 
 
@@ -97,7 +98,7 @@ class BubblewrapLive:
         if not (done.timed_out or self._killed or self._exited):
             raise SandboxBroken(f"bubblewrap could not make the box: {done.stderr.strip()[:500] or f'exit code {done.returncode}'}")
         return BoxResult(
-            returncode=128 - done.returncode if done.returncode > 128 else done.returncode,  # bubblewrap's code for a signal
+            returncode=128 - done.returncode if done.returncode in _SIGNALLED else done.returncode,
             stdout=done.stdout,
             stderr=done.stderr,
             seconds=done.seconds,

@@ -42,8 +42,9 @@ def test_streams_and_code(sandbox):
     assert (result.returncode, result.stdout, result.stderr, result.timed_out) == (7, "out\n", "err\n", False)
 
 
-def test_a_signal_is_a_negative_code(sandbox):
+def test_a_signal_is_a_negative_code_and_other_codes_are_kept(sandbox):
     assert sandbox.run(sh("kill -SEGV $$")).returncode == -11
+    assert [sandbox.run(sh(f"exit {code}")).returncode for code in (1, 128, 192, 255)] == [1, 128, 192, 255]
 
 
 def test_environment_is_ours_alone(sandbox, monkeypatch):
