@@ -80,9 +80,14 @@ def test_a_missing_source_and_an_empty_folder_are_said(tmp_path: Path) -> None:
         catalog.tasks(str(tmp_path / "empty"))
 
 
-def test_every_hardware_profile_loads() -> None:
+def test_every_profile_loads() -> None:
     for name in catalog.profile_names("hardware"):
         assert catalog.hardware(name).sm_count > 0
+    for name in catalog.profile_names("metrics"):
+        assert catalog.metric_set(name).metrics
+    for name in catalog.profile_names("rewards"):
+        assert catalog.reward_profile(name).weights
+    assert all(catalog.profile_names(folder) for folder in ("hardware", "metrics", "rewards"))
 
 
 def test_unknown_profiles_are_answered_with_the_known() -> None:

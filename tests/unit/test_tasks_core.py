@@ -1,5 +1,7 @@
 """The shipped tasks: references agree with formulas written again here, gates let float32 through and stop less."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,35 @@ def test_a_computation_in_half_precision_fails(tmp_path: Path, name: str) -> Non
     assert max(found.values()) > 1, found
 
 
+TRIVIAL = {
+    "zeros": np.zeros_like,
+    "the mean everywhere": lambda y: np.full_like(y, y.mean()),
+    "the first half": lambda y: np.where(np.arange(y.size).reshape(y.shape) < y.size // 2, y, 0),
+    "all but the last element": lambda y: np.where(np.arange(y.size).reshape(y.shape) < y.size - 1, y, 0),
+    "one per cent more": lambda y: np.asarray(y * 1.01 + (y.dtype.kind == "i")),
+    "upside down": lambda y: y[::-1],
+    "shifted by one": lambda y: np.roll(y, 1),
+}
+
+
+@pytest.mark.parametrize("answer", TRIVIAL)
+@pytest.mark.parametrize("name", TASKS)
+def test_a_trivial_answer_fails_on_every_distribution(tmp_path: Path, name: str, answer: str) -> None:
+    task = TASKS[name]
+    (output,) = task.outputs
+    if task.shape(output, task.cases[0]) == (1,) and answer not in ("zeros", "one per cent more"):
+        pytest.skip("a single number has no parts to confuse")
+    for distribution in task.distributions:
+        ratios = []
+        for planned in prepare(task, tmp_path, 0).small:
+            if planned.distribution is distribution:
+                expected = reference.compute(task, planned)[output.name]
+                limits = gate(task, planned.case, output.dtype) if output.dtype.is_float else None
+                raw = encode(TRIVIAL[answer](expected.values), output.dtype)
+                ratios.append(compare(output.name, raw, output.dtype, expected, limits).worst)
+        assert max(ratios) > 1, (distribution, ratios)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_every_input_matters(tmp_path: Path, name: str) -> None:
     """No input can be left unread, and the answer to one call is not the answer to another."""
@@ -203,3 +234,12 @@ def test_there_are_tasks_of_both_forms_and_several_types() -> None:
     assert {task.form for task in TASKS.values()} == set(Form)
     assert {DType.F32, DType.F16, DType.I32} <= {arg.dtype for task in TASKS.values() for arg in task.outputs}
     assert len(TASKS) >= 14
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on PATH")
+@pytest.mark.parametrize("name", TASKS)
+def test_nvcc_accepts_the_baseline_without_a_warning(tmp_path: Path, name: str) -> None:
+    (tmp_path / "k.cu").write_text(TASKS[name].baseline)
+    command = ["nvcc", "-arch=sm_90", "-Werror=all-warnings", "-cubin", "-o", "k.cubin", "k.cu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ def histogram(x, n, bins):
 def make_inputs(rng, sizes, distribution):
     n, bins = sizes["n"], sizes["bins"]
     if distribution == "normal":
-        x = np.clip(np.round(rng.normal(bins / 2, bins / 8, size=n)), 0, bins - 1)
+        x = np.clip(np.round(rng.normal(bins / 2, bins / 5, size=n)), 0, bins - 1)
     else:
         x = rng.integers(0, bins, size=n)
         if distribution == "spikes":
