@@ -101,6 +101,7 @@ def test_broad_excepts_are_few():
         for path in MODULES
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ExceptHandler)
+        and not isinstance(node.body[-1], ast.Raise)  # cleaning up and raising again hides nothing
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
     ]
     assert len(broad) <= BROAD_EXCEPTS, broad

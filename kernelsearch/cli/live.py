@@ -83,7 +83,7 @@ class LiveView:
     def _row(self, node: Node, state: Progress) -> None:
         is_best = state.best is not None and state.best.number == node.number
         style = "bold green" if is_best else "" if node.passed else STYLES[words.kind(node)]
-        self._line(words.clean(progress.row(*state.cells(node))), style)
+        self._line(words.clean(progress.row(state.cells(node))), style)
 
     def _line(self, text: str, style: str) -> None:
         self._console.print(Text(text, style), no_wrap=True, overflow="ellipsis")

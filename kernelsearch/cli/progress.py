@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernelsearch.model import Arg, Budget, Node, RunSpec, Task, Totals
@@ -41,16 +42,17 @@ class Progress:
         """Of the best so far over the baseline."""
         return None if self.best is None else words.speedup(self.best, self.baseline)
 
-    def cells(self, node: Node) -> tuple[str, str, str, str, str, str, str]:
-        """The columns of one attempt: number, parent, directive, verdict, time, speed-up, why."""
+    def cells(self, node: Node) -> tuple[str, ...]:
+        """The columns of one attempt: number, parent, directive, verdict, time, speed-up, speed of light, why."""
         return (
             str(node.number),
             "" if node.parent is None else str(node.parent),
-            words.first_line(words.directive(node), 28),
+            words.first_line(words.directive(node), 24),
             words.status(node),
             words.time(node.time_us),
             words.ratio(words.speedup(node, self.baseline)),
-            words.why(node, self.parent(node), 70),
+            words.speed_of_light(node),
+            words.why(node, self.parent(node), 80),
         )
 
 
@@ -98,7 +100,13 @@ def baseline_line(progress: Progress) -> str:
     """The time to beat, with what holds it back."""
     node, kind = progress.baseline, progress.started.environment.time_kind
     limit = "" if node.evaluation is None else words.bottleneck(node.evaluation)
-    return f"{'baseline':<{_NAME}}{words.time(node.time_us)} {words.unit(kind)}{_spread(node)}" + (f"   {limit}" if limit else "")
+    line = f"{'baseline':<{_NAME}}{words.time(node.time_us)} {words.unit(kind)}{_spread(node)}{_light(node)}"
+    return f"{line}\n{'':<{_NAME}}{limit}" if limit else line
+
+
+def _light(node: Node) -> str:
+    figure = words.speed_of_light(node)
+    return "" if figure == words.DASH else f", {figure} of speed of light"
 
 
 def _spread(node: Node) -> str:
@@ -108,12 +116,13 @@ def _spread(node: Node) -> str:
 
 def columns(unit: str) -> str:
     """The heading over the attempts."""
-    return row("#", "from", "directive", "verdict", unit, "x", "what changed on the hardware")
+    return row(("#", "from", "directive", "verdict", unit, "x", "SOL", "what changed on the hardware"))
 
 
-def row(number: str, parent: str, directive: str, verdict: str, time: str, speedup: str, why: str) -> str:
+def row(cells: Sequence[str]) -> str:
     """One line of the table of attempts."""
-    return f"{number:>4}  {parent:>4}  {directive:<28}  {verdict:<16}  {time:>11}  {speedup:>7}  {why}".rstrip()
+    number, parent, directive, verdict, time, speedup, light, why = cells
+    return f"{number:>4}  {parent:>4}  {directive:<24}  {verdict:<16}  {time:>11}  {speedup:>7}  {light:>5}  {why}".rstrip()
 
 
 def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: str) -> list[str]:
@@ -127,7 +136,7 @@ def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: 
         checks = 0 if best.evaluation is None else len(best.evaluation.checks)
         lines = [
             f"{'best':<{_NAME}}#{best.number}  {words.time(best.time_us)} {words.unit(kind)}{_spread(best)}, {words.ratio(result.speedup)}"
-            f"; {words.count(checks, 'call')} verified"
+            f"{_light(best)}; {words.count(checks, 'call')} verified"
         ]
     if kept:
         lines.append(f"{'kept':<{_NAME}}{kept}{_flags(best, result.baseline)}")

@@ -74,7 +74,7 @@ class PlainView(_Base):
                 if event.node.number == 0:
                     self._table_head(self._progress)
                 elif not self._quiet:
-                    self._say(progress.row(*self._progress.cells(event.node)))
+                    self._say(progress.row(self._progress.cells(event.node)))
             case Warned():
                 self.note(f"warning: {event.text}")
 

@@ -42,6 +42,7 @@ class NodeView:
     time: str
     spread: str
     speedup: str
+    speed_of_light: str
     reward: str
     gate: str
     on_path: bool
@@ -99,6 +100,7 @@ class NodeViews:
             time=words.time(node.time_us),
             spread=f"± {words.percent(measurement.spread / 2, 1)}" if timed and measurement is not None else "",
             speedup=words.ratio(words.speedup(node, self._baseline)),
+            speed_of_light=words.speed_of_light(node),
             reward=words.DASH if node.reward is None else f"{node.reward.value:.3f}",
             gate="" if node.reward is None else node.reward.gate or "",
             on_path=node.number in self._path,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from kernelsearch.model import Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
 
 DASH = "–"
+_SPEED_OF_LIGHT = "speed of light %"  # as `diagnose` names the figure
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _TELLING = 0.03  # a figure that moved by less than this is not what made the difference
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -155,13 +156,24 @@ def bottleneck(evaluation: Evaluation) -> str:
     return "" if found is None else f"{found.resource.value}: {found.evidence}"
 
 
+def speed_of_light(node: Node) -> str:
+    """How much of the hardware's limit the kernel reaches: "63 %"; a dash where it is not known."""
+    profile = None if node.evaluation is None else node.evaluation.profile
+    figure = None if profile is None else profile.facts.get(_SPEED_OF_LIGHT)
+    return DASH if figure is None else f"{figure} %"
+
+
 def changes(before: Profile, after: Profile) -> list[str]:
-    """Derived figures that moved, the largest relative move first: "sectors/request 18.5 -> 4.0"."""
+    """Derived figures that moved, the largest relative move first: "sectors/request 18.5 -> 4.0".
+
+    Speed of light is left out: it is the outcome, and has a column of its own.
+    """
     moved = []
     for name, new in after.facts.items():
         old = before.facts.get(name)
-        if old is not None and old != new and (size := _move(old, new)) > _TELLING:
-            moved.append((size, f"{name} {old} -> {new}"))
+        if name != _SPEED_OF_LIGHT and old is not None and (size := _move(old, new)) > _TELLING:
+            plain, percent_sign = (name[:-2], " %") if name.endswith(" %") else (name, "")
+            moved.append((size, f"{plain} {old} -> {new}{percent_sign}"))
     moved.sort(key=lambda entry: -entry[0])
     return [text for _, text in moved]
 
@@ -170,7 +182,7 @@ def _move(old: str, new: str) -> float:
     """How far a figure moved, as |ln(new/old)|; figures that do not begin with a number count as 1."""
     first, second = _NUMBER.match(old.strip()), _NUMBER.match(new.strip())
     if first is None or second is None:
-        return 1.0
+        return float(old != new)
     low, high = sorted(abs(float(match.group().replace(",", ""))) for match in (first, second))
     if low == high:
         return 0.0
