@@ -46,8 +46,8 @@ class BlockSize:
 def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, ...]) -> list[Edit] | None:
     """The edits that give every launch of `kernel` blocks of `size`; None when that cannot be done safely."""
     found: dict[tuple[int, int], str] = {}
-    sizes = list(_array_sizes(tree, kernel))
-    literals = {tree.text_of(n) for n in tree.walk("number_literal", under=syntax.body(tree, kernel)) if n not in sizes}
+    lengths = list(_array_lengths(tree, kernel)) if len(size) == 1 else []
+    literals = {tree.text_of(n) for n in tree.walk("number_literal", under=syntax.body(tree, kernel)) if n not in lengths}
     for geometry in all_launches.of(kernel.name):
         present = all_launches.block(geometry)
         if present is None or len(present) != len(size) or math.prod(size) > _MAX_THREADS:
@@ -57,26 +57,21 @@ def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, 
             if constant is not None:
                 if found.setdefault((constant.start, constant.end), str(new)) != str(new):
                     return None  # one constant for two axes that would differ
-            elif (
-                not geometry.block[axis].text.isdigit()
-                or str(old) in literals
-                or (len(size) > 1 and any(tree.text_of(n) == str(old) for n in sizes))
-            ):
+            elif not geometry.block[axis].text.isdigit() or str(old) in literals:
                 return None
             elif old != new:
                 grid = _grid(geometry, axis, old, new)
                 if grid is None:
                     return None
                 found.update({(geometry.block[axis].start, geometry.block[axis].end): str(new), **grid})
-                if len(size) == 1:
-                    found.update({(n.start_byte, n.end_byte): str(new) for n in sizes if tree.text_of(n) == str(old)})
+                found.update({(n.start_byte, n.end_byte): str(new) for n in lengths if tree.text_of(n) == str(old)})
         found.update(_bounds(tree, kernel, math.prod(present), math.prod(size)))
     if not all_launches.owned(kernel.name) and not any((c.start, c.end) in found for c in all_launches.constants.values()):
         return None
     return [Edit(start, end, text) for (start, end), text in found.items()]
 
 
-def _array_sizes(tree: Tree, kernel: Kernel) -> Iterator[Node]:
+def _array_lengths(tree: Tree, kernel: Kernel) -> Iterator[Node]:
     """The literal dimensions of the kernel's shared arrays."""
     for node in tree.walk("declaration", under=syntax.body(tree, kernel)):
         if any(tree.text_of(child) == "__shared__" for child in node.children):

@@ -35,16 +35,24 @@ class TreeReduction:
                 continue
             for node in tree.walk("for_statement", under=syntax.body(tree, kernel)):
                 text = syntax.squeeze(tree.text_of(node))
-                if match := _INTERLEAVED.fullmatch(text):
-                    yield self._rewrite(
-                        program, _sequential(tree, node, match), "-sequential", f"neighbouring threads add in {kernel.name}"
-                    )
-                if match := match or _SEQUENTIAL.fullmatch(text):
-                    edit = _shuffled(tree, kernel, node, match)
-                    yield self._rewrite(program, edit, "-shuffle", f"the last warp of {kernel.name} adds by shuffles")
+                interleaved = _INTERLEAVED.fullmatch(text)
+                match = interleaved or _SEQUENTIAL.fullmatch(text)
+                if match is None or not _is_thread(tree, kernel, match["t"]):
+                    continue
+                if interleaved:
+                    edit = _sequential(tree, node, interleaved)
+                    yield self._rewrite(program, edit, "-sequential", f"neighbouring threads add in {kernel.name}")
+                edit = _shuffled(tree, kernel, node, match)
+                yield self._rewrite(program, edit, "-shuffle", f"the last warp of {kernel.name} adds by shuffles")
 
     def _rewrite(self, program: Program, edit: Edit, suffix: str, summary: str) -> Rewrite:
         return Rewrite(source=apply(program.source, [edit]), flags=program.flags, directive=self.name + suffix, summary=summary)
+
+
+def _is_thread(tree: Tree, kernel: Kernel, name: str) -> bool:
+    """Whether an index is the thread's number in its block."""
+    declared = re.search(rf"{re.escape(name)}=threadIdx\.x;", syntax.squeeze(tree.text_of(syntax.body(tree, kernel))))
+    return name == "threadIdx.x" or declared is not None
 
 
 def _sequential(tree: Tree, node: Node, match: re.Match[str]) -> Edit:
@@ -72,7 +80,7 @@ def _shuffled(tree: Tree, kernel: Kernel, node: Node, match: re.Match[str]) -> E
         *_halving(match, "16", indent),
         f"{indent}if ({t} < 32) {{",
         f"{indent}    auto {total} = {a}[{t}];",
-        f"{indent}    for (int offset = 8; offset > 0; offset /= 2) {{",
+        f"{indent}    for (int offset = 16; offset > 0; offset /= 2) {{",
         f"{indent}        {total} += __shfl_down_sync(0xffffffffu, {total}, offset);",
         f"{indent}    }}",
         f"{indent}    if ({t} == 0) {{",
