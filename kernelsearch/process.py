@@ -109,7 +109,10 @@ class Running:
             self._followed = os.pidfd_open(pid)
 
     def send(self, data: bytes) -> None:
-        """Write `data` to its standard input and close it. A process that has ended already is no error here."""
+        """Write `data` to its standard input and close it; waits for a reader of more than a pipe holds (64 KiB).
+
+        A process that has ended already is no error here.
+        """
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError), self._popen.stdin as pipe:
                 pipe.write(data)
@@ -127,9 +130,12 @@ class Running:
 
     def wait(self, timeout_s: float) -> Finished:
         """Its end, by itself or by SIGKILL to the group after `timeout_s` seconds. Raises `SandboxBroken` when it survives that."""
+        ended = False
         with self._lock:
-            ended = self._finished or self._pump(time.monotonic() + timeout_s)
-            self._finish()
+            try:
+                ended = self._finished or self._pump(time.monotonic() + timeout_s)
+            finally:  # on Ctrl-C too
+                self._finish()
         return Finished(
             returncode=self._popen.returncode,
             stdout=self._out.text,

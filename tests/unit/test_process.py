@@ -118,6 +118,18 @@ def test_kill_ends_a_wait_in_another_thread_and_may_be_repeated():
     assert live.wait(1).returncode == -9
 
 
+def test_an_interrupt_while_waiting_leaves_nothing_behind(monkeypatch):
+    live = process.start(["/bin/sleep", "300"])
+
+    def interrupted(deadline):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live, "_pump", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        live.wait(100)
+    assert gone(live.pid)
+
+
 def test_sending_to_a_dead_process_is_no_error():
     live = process.start(["/bin/true"], stdin=True)
     assert live.read_line(20) is None
