@@ -1,0 +1,8 @@
+// launch: transpose grid=(cdiv(rows,16), cdiv(cols,16)) block=(16,16) args=(x, y, rows, cols)
+__global__ void transpose(const float* x, float* y, int rows, int cols) {
+    int row = blockIdx.x * blockDim.x + threadIdx.x;
+    int col = blockIdx.y * blockDim.y + threadIdx.y;
+    if (row < rows && col < cols) {
+        y[col * rows + row] = x[row * cols + col];  // one store a thread
+    }
+}
