@@ -51,7 +51,7 @@ def _flags(flags: tuple[str, ...], task: Task) -> Iterator[Finding]:
             if library[1] not in task.policy.libraries:
                 yield _forbidden("compiler flag", _not_allowed(f"{flag} links a library", library[1]))
         else:
-            yield _forbidden("compiler flag", f"{flag!r} is not among the flags allowed")
+            yield _forbidden("compiler flag", f"{flag!r} is not among the flags allowed: {policy.flag_words}")
 
 
 def _includes(scrubbed: Scrubbed, task: Task) -> Iterator[Finding]:

@@ -35,10 +35,11 @@ class SourceRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardPolicy:
-    """The file's tables. `libraries` maps a library's name to a pattern of its headers."""
+    """The file's tables. `flag_words` names the usual flags; `libraries` maps a library's name to a pattern of its headers."""
 
     source_bytes: int
     flags: tuple[FlagRule, ...]
+    flag_words: str
     ptxas: re.Pattern[str]
     libraries: Mapping[str, re.Pattern[str]]
     source: tuple[SourceRule, ...]
@@ -51,6 +52,7 @@ def guard_policy() -> GuardPolicy:
     return GuardPolicy(
         source_bytes=data["source_bytes"],
         flags=tuple(FlagRule(pattern=re.compile(row["pattern"]), needs_fast_math=row.get("needs") == "fast_math") for row in data["flag"]),
+        flag_words=data["flag_words"],
         ptxas=re.compile(data["ptxas"]["pattern"]),
         libraries={name: re.compile(pattern) for name, pattern in data["libraries"].items()},
         source=tuple(map(_source_rule, data["pattern"])),
