@@ -93,7 +93,7 @@ class _Tally:
 
     def __init__(self, reference: Array, got: Array, sizes: npt.NDArray[np.float64], gate: Gate | None) -> None:
         self.reference, self.got, self.sizes, self.gate = reference, got, sizes, gate
-        self.squares = np.zeros(len(got))  # of the finite errors, by row
+        self.squares = np.zeros(len(got))  # of the errors, by row
         self.wrong = np.zeros(len(got), dtype=np.int64)  # elements by row
         self.unwritten = np.zeros(len(got), dtype=np.int64)  # of those, the ones that still hold the poison
         self.worst, self.at = 0.0, (0, 0)
@@ -116,12 +116,11 @@ class _Tally:
             return np.where(got == reference, 0.0, np.inf)
         with np.errstate(all="ignore"):
             error = np.abs(got - reference)
-            finite = np.where(np.isfinite(error), error, 0.0)
-            self.squares[block[0]] += np.einsum("ij,ij->i", finite, finite)
+            error[np.isnan(error)] = np.inf
+            self.squares[block[0]] += np.einsum("ij,ij->i", error, error)
             floor = self.gate.atol * self.sizes[block[0]] + self.gate.tiny
             ratio = error / (self.gate.rtol * np.abs(reference) + floor[:, None])
         ratio[error == 0.0] = 0.0
-        ratio[np.isnan(ratio)] = np.inf
         return np.asarray(ratio)
 
     def norms(self) -> npt.NDArray[np.float64]:

@@ -29,16 +29,27 @@ _LARGEST = {
 def compute(task: Task, planned: Planned) -> dict[str, Expected]:
     """Expected values of every output. Raises `UsageError` when the reference raises, or returns what cannot be right."""
     inputs = planned.inputs()
-    exact = _evaluate(task, planned, inputs)
-    spread = {arg.name: np.zeros(len(as_rows(exact[arg.name]))) for arg in task.outputs if arg.dtype.is_float}
+    place = f"{_place(task)}, case {planned.case.name}, {planned.distribution.value} inputs"
+    returned = _evaluate(task, planned, inputs)
+    exact = {arg.name: _checked(returned[arg.name], arg, place) for arg in task.outputs}
+    floats = [arg.name for arg in task.outputs if arg.dtype.is_float]
+    spread = {name: np.zeros(len(as_rows(exact[name]))) for name in floats}
     if task.tolerance.rtol is None and task.tolerance.atol is None:
         step = _step(task)
-        for move in range(_MOVES if spread else 0):
+        for move in range(_MOVES if floats else 0):
             rng = np.random.Generator(np.random.PCG64(int(digest.of_text(planned.call.label, f"move {move}"), 16)))
             moved = _evaluate(task, planned, {name: _moved(values, step, rng) for name, values in inputs.items()})
-            for name in spread:
-                spread[name] = np.maximum(spread[name], rms_rows(moved[name] - exact[name]) / step)
+            for name in floats:
+                spread[name] = np.maximum(spread[name], _change(moved[name], exact[name]) / step)
     return {name: Expected(values=values, spread=spread.get(name, np.zeros(0))) for name, values in exact.items()}
+
+
+def _change(moved: Array, exact: Array) -> Array:
+    """Root mean square change of each row; a moved input may leave the function's domain, which says nothing."""
+    with np.errstate(invalid="ignore"):
+        change = moved.astype(np.float64) - exact
+    change[~np.isfinite(change)] = 0.0
+    return rms_rows(change)
 
 
 def _step(task: Task) -> float:
@@ -53,36 +64,44 @@ def _moved(values: Array, step: float, rng: np.random.Generator) -> Array:
     return values.astype(np.float64) * (1.0 + step * rng.standard_normal(values.shape, dtype=np.float32))
 
 
+def _place(task: Task) -> str:
+    return f"{reference_name(task)}: {task.reference.function if task.reference else ''}"
+
+
 def _evaluate(task: Task, planned: Planned, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """What the reference returns: arrays of numbers in the outputs' shapes."""
     if task.reference is None:
         raise ValueError(f"task {task.name!r} has no reference")
-    function = task.reference.function
     widened = {name: values.astype(np.float64) if values.dtype.kind == "f" else values for name, values in inputs.items()}
-    result = call_reference(task, function, **widened, **planned.call.values)
-    place = f"{reference_name(task)}: {function}, case {planned.case.name}"
+    result = call_reference(task, task.reference.function, **widened, **planned.call.values)
+    names = [arg.name for arg in task.outputs]
     if not isinstance(result, dict):
-        if len(task.outputs) > 1:
-            raise UsageError(f"{place}: must return a dict of {', '.join(arg.name for arg in task.outputs)}")
-        result = {task.outputs[0].name: result}
-    if result.keys() != {arg.name for arg in task.outputs}:
-        raise UsageError(f"{place}: returned {', '.join(map(str, result))} instead of {', '.join(arg.name for arg in task.outputs)}")
-    return {arg.name: _checked(np.asarray(result[arg.name]), arg, planned, place) for arg in task.outputs}
+        if len(names) > 1:
+            raise UsageError(f"{_place(task)} must return a dict of {', '.join(names)}")
+        result = {names[0]: result}
+    if result.keys() != set(names):
+        raise UsageError(f"{_place(task)} returned {', '.join(map(str, result))} instead of {', '.join(names)}")
+    return {name: _shaped(np.asarray(result[name]), name, planned, task) for name in names}
 
 
-def _checked(values: Array, arg: Arg, planned: Planned, place: str) -> Array:
-    """`values` as float64 or in the output's integer type; refuses wrong shapes and what the output's type cannot hold."""
-    shape = planned.shapes[arg.name]
+def _shaped(values: Array, name: str, planned: Planned, task: Task) -> Array:
+    shape = planned.shapes[name]
     if values.shape != shape and not (values.size == 1 and shape == (1,)):
-        raise UsageError(f"{place}: {arg.name} has shape {values.shape}, not {shape}")
+        raise UsageError(f"{_place(task)}, case {planned.case.name}: {name} has shape {values.shape}, not {shape}")
     if values.dtype.kind not in "fiub":
-        raise UsageError(f"{place}: {arg.name} is an array of {values.dtype}, not of numbers")
+        raise UsageError(f"{_place(task)}: {name} is an array of {values.dtype}, not of numbers")
+    return values.reshape(shape)
+
+
+def _checked(values: Array, arg: Arg, place: str) -> Array:
+    """`values` as float64 or in the output's integer type; refuses what the output's type cannot hold."""
     if not np.isfinite(values).all():
-        raise UsageError(f"{place}: {arg.name} has values that are not finite on {planned.distribution.value} inputs")
+        raise UsageError(f"{place}: {arg.name} has values that are not finite")
     if arg.dtype.is_float:
         if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST[arg.dtype]:
             raise UsageError(f"{place}: {arg.name} reaches {largest:.3g}, which {arg.dtype.value} cannot hold")
-        return values.reshape(shape).astype(np.float64)
-    stored = values.reshape(shape).astype(numpy_dtype(arg.dtype))
-    if not np.array_equal(stored, values.reshape(shape)):
+        return values.astype(np.float64)
+    stored = values.astype(numpy_dtype(arg.dtype))
+    if not np.array_equal(stored, values):
         raise UsageError(f"{place}: {arg.name} has values that {arg.dtype.value} cannot hold")
     return stored

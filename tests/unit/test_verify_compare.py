@@ -101,6 +101,11 @@ def test_the_worst_element_is_named(exact) -> None:
     assert wrong.detail == f"y[200, 17] is 1000000, expected {exact[200, 17]:.9g}; 2 of 257257 elements wrong, first in row 9"
 
 
+def test_not_a_number_counts_as_far_off_in_every_measure(exact) -> None:
+    wrong = judge(put(exact, (3, 3), np.nan), exact)
+    assert wrong.where == "y[3, 3]" and min(wrong.worst, wrong.relative) >= 1e9
+
+
 def test_lost_precision_without_a_wrong_element_is_said(exact) -> None:
     noise = np.random.default_rng(2).choice([-1.0, 1.0], size=exact.shape)
     wrong = judge(exact + 4e-6 * noise * rms_rows(exact)[:, None], exact, reduction="64")
