@@ -14,6 +14,7 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model import Build, Evaluation, Profile, Reward, RewardProfile, Term
 
 _UNKNOWN = "not known"
+_SLOWEST = -1.0  # half as fast is as bad as a right kernel gets, so that gates can lie below it
 _Raw = tuple[float, str]
 _SPEED_OF_LIGHT = "derived__speed_of_light.pct"  # as `diagnose` records it
 
@@ -38,7 +39,7 @@ def _speedup(own: Evaluation, base: Evaluation) -> _Raw:
     if own.measurement is None or base.measurement is None:
         return 0.0, _UNKNOWN
     ratio = own.measurement.speedup_over(base.measurement)
-    return math.log2(ratio), f"{ratio:.3f} times as fast as the baseline"
+    return max(_SLOWEST, math.log2(ratio)), f"{ratio:.3f} times as fast as the baseline"
 
 
 def _regression(own: Evaluation, base: Evaluation) -> _Raw:
@@ -49,7 +50,7 @@ def _regression(own: Evaluation, base: Evaluation) -> _Raw:
     case = min(ratios, key=lambda name: ratios[name])
     if ratios[case] >= 1.0:
         return 0.0, "no case is slower"
-    return math.log2(ratios[case]), f"case {case} runs at {ratios[case]:.2f} of the baseline's speed"
+    return max(_SLOWEST, math.log2(ratios[case])), f"case {case} runs at {ratios[case]:.2f} of the baseline's speed"
 
 
 def _speed_of_light(own: Evaluation, base: Evaluation) -> _Raw:
@@ -91,7 +92,7 @@ def _spills(own: Evaluation, base: Evaluation) -> _Raw:
     ours, theirs = _spilled(own.build), _spilled(base.build)
     if ours is None or theirs is None:
         return 0.0, _UNKNOWN
-    return -max(0.0, ours - theirs) / 256.0, f"{theirs} -> {ours} bytes a thread"
+    return max(-1.0, min(0.0, theirs - ours) / 256.0), f"{theirs} -> {ours} bytes a thread"
 
 
 _TERMS: Mapping[str, Callable[[Evaluation, Evaluation], _Raw]] = {

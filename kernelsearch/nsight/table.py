@@ -62,10 +62,11 @@ class Table:
 def parse(text: str) -> Table:
     """The table in the output `text`. Never raises: what cannot be read is absent, and `missing` says so when nothing is left."""
     lines = text.splitlines()
-    start = next((number for number, line in enumerate(lines) if line.startswith('"ID"')), None)
-    if start is None:
-        return Table(missing=_reason(lines))
-    rows = list(csv.reader(line for line in lines[start:] if line.startswith('"')))
+    start = next((number for number, line in enumerate(lines) if line.startswith('"ID"')), len(lines))
+    try:
+        rows = list(csv.reader(line for line in lines[start:] if line.startswith('"')))
+    except csv.Error:  # a field longer than any that the tool writes
+        rows = []
     if len(rows) < 3 or "Kernel Name" not in rows[0]:
         return Table(missing=_reason(lines))
     header, units, *launches = rows
