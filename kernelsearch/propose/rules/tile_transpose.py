@@ -24,8 +24,8 @@ class TileTranspose:
             found = plane(tree, all_launches, kernel)
             text = _tiled(tree, kernel, found) if found else None
             if found and text:
-                body = syntax.body(tree, kernel)
-                source = apply(program.source, [syntax.anew(tree, body.start_byte + 1, body.end_byte - 1, text)])
+                statements = syntax.statements(syntax.body(tree, kernel))
+                source = apply(program.source, [syntax.anew(tree, statements[0].start_byte, statements[-1].end_byte, text)])
                 summary = f"transpose {found.side}x{found.side} tiles through shared memory in {kernel.name}"
                 yield Rewrite(source=source, flags=program.flags, directive=self.name, summary=summary)
 
@@ -47,8 +47,7 @@ def _tiled(tree: Tree, kernel: Kernel, found: Plane) -> str | None:
         return None
     kind = next(p.type for p in kernel.parameters if p.name == origin)
     row, col, side = found.axes[r], found.axes[c], found.side
-    return f"""
-    __shared__ {kind} tile[{side}][{side} + 1];
+    return f"""__shared__ {kind} tile[{side}][{side} + 1];
     int first_{r} = blockIdx.{row} * {side};
     int first_{c} = blockIdx.{col} * {side};
     int {r} = first_{r} + threadIdx.y;
@@ -61,8 +60,7 @@ def _tiled(tree: Tree, kernel: Kernel, found: Plane) -> str | None:
     {c} = first_{c} + threadIdx.y;
     if ({r} < {rows} && {c} < {cols}) {{
         {target}[{c} * {rows} + {r}] = tile[threadIdx.x][threadIdx.y];
-    }}
-"""
+    }}"""
 
 
 def _element(tree: Tree, kernel: Kernel, node: Node) -> tuple[str, tuple[str, str, str]] | None:

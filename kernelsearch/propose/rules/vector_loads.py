@@ -74,7 +74,8 @@ def _edits(tree: Tree, kernel: Kernel, found: Elementwise, buffers: dict[str, tu
     accesses = [(name, access) for name, (_, nodes) in buffers.items() for access in nodes]
     inside = [Edit(a.start_byte - start, a.end_byte - start, f"{name}_part[part]") for name, a in accesses if start <= a.start_byte < end]
     indent = syntax.indent(tree, found.index.start_byte)
-    work = tree.slice(start, end)
+    work, vectored = tree.slice(start, end), apply(tree.slice(start, end), inside)
+    margin = "\n" + syntax.indent(tree, start)
     lines = [
         f"{found.type} {first} = (blockIdx.x * blockDim.x + threadIdx.x) * 4;",
         f"if ({first} + 3 < {found.end}) {{",
@@ -82,12 +83,12 @@ def _edits(tree: Tree, kernel: Kernel, found: Elementwise, buffers: dict[str, tu
         "    #pragma unroll",
         "    for (int part = 0; part < 4; ++part) {",
         *([f"        {found.type} {found.var} = {first} + part;"] if _needs_index(tree, found, accesses) else []),
-        f"        {apply(work, inside)}",
+        "        " + vectored.replace(margin, f"\n{indent}        "),
         "    }",
         *(f"    {_stored(name, p, first)}" for name, (p, nodes) in buffers.items() if any(syntax.is_write(node) for node in nodes)),
         "} else {",
         f"    for ({found.type} {found.var} = {first}; {found.var} < {found.end}; ++{found.var}) {{",
-        f"        {work}",
+        "        " + work.replace(margin, f"\n{indent}        "),
         "    }",
         "}",
     ]

@@ -9,19 +9,19 @@ __global__ void axpy(const float* x, float* y, int n, float alpha) {
         #pragma unroll
         for (int part = 0; part < 4; ++part) {
             float value = alpha * x_part[part];
-    // only what is positive
-    if (value > 0.0f) {
-        y_part[part] = value + y_part[part];
-    }
+            // only what is positive
+            if (value > 0.0f) {
+                y_part[part] = value + y_part[part];
+            }
         }
         reinterpret_cast<float4*>(y)[first / 4] = make_float4(y_part[0], y_part[1], y_part[2], y_part[3]);
     } else {
         for (int i = first; i < n; ++i) {
             float value = alpha * x[i];
-    // only what is positive
-    if (value > 0.0f) {
-        y[i] = value + y[i];
-    }
+            // only what is positive
+            if (value > 0.0f) {
+                y[i] = value + y[i];
+            }
         }
     }
 }

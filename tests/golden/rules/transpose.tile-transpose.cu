@@ -1,6 +1,6 @@
 // launch: transpose grid=(cdiv(rows,16), cdiv(cols,16)) block=(16,16) args=(x, y, rows, cols)
-__global__ void transpose(const float* x, float* y, int rows, int cols) {// one store a thread
-
+__global__ void transpose(const float* x, float* y, int rows, int cols) {
+    // one store a thread
     __shared__ float tile[16][16 + 1];
     int first_row = blockIdx.x * 16;
     int first_col = blockIdx.y * 16;
