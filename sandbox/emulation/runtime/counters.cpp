@@ -30,12 +30,21 @@ struct Site {
     size_t used = 0;
     uint64_t logged = 0, dropped = 0;
     unsigned times[kWarp] = {};
+    void forget_log() {
+        used = logged = dropped = 0;
+        std::fill(times, times + kWarp, 0u);
+    }
 };
 
 struct BlockSite {
     std::vector<uint8_t> lanes;  // by occurrence: how many lanes came
     uint64_t dropped = 0;
     unsigned times[kWarp] = {};
+    void forget_log() {
+        lanes.clear();
+        dropped = 0;
+        std::fill(times, times + kWarp, 0u);
+    }
 };
 
 static constexpr size_t kMaxRequests = 1 << 14, kMaxOccurrences = 1 << 18;
@@ -129,7 +138,11 @@ void count_access(uintptr_t address, unsigned size, Space space, Op op, const vo
 }
 
 void count_basic_block(const void* pc) {
-    BlockSite& site = block_sites[pc];
+    static const void* last_pc[256];
+    static BlockSite* last[256];
+    const size_t slot = reinterpret_cast<uintptr_t>(pc) / 4 % 256;
+    if (last_pc[slot] != pc) last_pc[slot] = pc, last[slot] = &block_sites[pc];
+    BlockSite& site = *last[slot];
     const unsigned occurrence = site.times[engine.lane]++;
     if (site.lanes.empty()) touched_blocks.push_back(&site);
     if (occurrence >= kMaxOccurrences) {
@@ -220,12 +233,12 @@ static void add_site(Site& site) {
     const double scale = static_cast<double>(site.logged + site.dropped) / static_cast<double>(site.logged);
     double units = 0;
     if (site.space == Space::Constant) {
-        for (size_t k = 0; k < site.used; ++k) units += scale * sectors_of(site.log[k]);
         for (size_t k = 0; k < site.used; ++k) {
             Distinct addresses;
             for (unsigned rest = site.log[k].mask; rest; rest &= rest - 1) addresses.add(site.log[k].address[std::countr_zero(rest)]);
-            totals.constant_distinct += scale * addresses.count;
+            units += scale * addresses.count;
         }
+        totals.constant_distinct += units;
         totals.constant_requests += scale * static_cast<double>(site.used);
     } else if (site.space == Space::Global) {
         Traffic& traffic = site.op == Op::Load ? totals.load : site.op == Op::Store ? totals.store : totals.atomic;
@@ -240,8 +253,7 @@ static void add_site(Site& site) {
     }
     site.requests += scale * static_cast<double>(site.used);
     site.units += units;
-    site.used = site.logged = site.dropped = 0;
-    std::fill(site.times, site.times + kWarp, 0u);
+    site.forget_log();
 }
 
 void flush_warp(unsigned present) {
@@ -258,9 +270,7 @@ void flush_warp(unsigned present) {
         const double scale = (threads + static_cast<double>(site->dropped)) / threads;
         totals.thread_blocks += threads * scale;
         length += static_cast<double>(site->lanes.size()) * scale;
-        site->lanes.clear();
-        site->dropped = 0;
-        std::fill(site->times, site->times + kWarp, 0u);
+        site->forget_log();
     }
     touched_blocks.clear();
     totals.warp_blocks += length;
@@ -277,8 +287,11 @@ static std::string format(const char* pattern, auto... values) {
 
 void begin_launch(const Launch& l) {
     totals = Totals{};
-    for (auto& [key, site] : sites) site.requests = site.units = 0, site.used = site.logged = site.dropped = 0, std::fill(site.times, site.times + kWarp, 0u);
-    for (auto& [pc, site] : block_sites) site.lanes.clear(), site.dropped = 0, std::fill(site.times, site.times + kWarp, 0u);
+    for (auto& [key, site] : sites) {
+        site.requests = site.units = 0;
+        site.forget_log();
+    }
+    for (auto& [pc, site] : block_sites) site.forget_log();
     touched.clear();
     touched_blocks.clear();
     ++launch_stamp;
@@ -287,8 +300,8 @@ void begin_launch(const Launch& l) {
     sample.clear();
     const auto wanted = std::min<uint64_t>(grid_blocks, static_cast<uint64_t>(std::max(1, engine.sampled_blocks)));
     for (uint64_t i = 0; engine.instrument && i < wanted; ++i) sample.push_back(wanted == 1 ? 0 : i * (grid_blocks - 1) / (wanted - 1));
-    header = format("{\"kernel\": \"%s\", \"line\": %d, \"grid\": [%u, %u, %u], \"block\": [%u, %u, %u], \"shared\": %zu, \"blocks\": %llu",
-                    engine.kernel.c_str(), l.line, l.grid.x, l.grid.y, l.grid.z, l.block.x, l.block.y, l.block.z, l.shared,
+    header = "{\"kernel\": " + quoted(engine.kernel) +
+             format(", \"line\": %d, \"grid\": [%u, %u, %u], \"block\": [%u, %u, %u], \"shared\": %zu, \"blocks\": %llu", l.line, l.grid.x, l.grid.y, l.grid.z, l.block.x, l.block.y, l.block.z, l.shared,
                     static_cast<unsigned long long>(grid_blocks));
 }
 

@@ -14,6 +14,7 @@ constexpr int kWarp = 32;
 constexpr unsigned kMaxBlockThreads = 1024;
 constexpr size_t kDefaultShared = 48 * 1024;   // CUDA C++ Programming Guide, compute capability 9.0
 constexpr size_t kOptInShared = 227 * 1024;
+constexpr size_t kDynamicReserved = kOptInShared + 64 * 1024;  // what lies past the launch's bytes is out of bounds
 
 // --- device memory (memory.cpp)
 
@@ -55,6 +56,7 @@ extern Error error;
 // Record the first error. Inside a kernel it does not return: the kernel is abandoned.
 void fail(int code, const char* kind, const std::string& what, int line = 0, const void* pc = nullptr);
 uintptr_t image_offset(const void* pc);
+std::string quoted(const std::string& text);  // as a JSON string
 
 // --- threads and blocks (scheduler.cpp)
 

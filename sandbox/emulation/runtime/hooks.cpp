@@ -28,7 +28,7 @@ static KS_COLD void outside(uintptr_t address, unsigned size, bool write, const 
     const auto dynamic = reinterpret_cast<uintptr_t>(ks_emu_dynamic_shared);
     constexpr uintptr_t near = 64 * 1024;
     std::string where = describe_address(address, size);
-    if (address - dynamic < kOptInShared + 1024)
+    if (address - dynamic < kDynamicReserved)
         where = "at offset " + std::to_string(address - dynamic) + ", past the end of the block's " +
                 std::to_string(engine.dynamic_shared) + " bytes of dynamic shared memory";
     else if (address - engine.static_shared < engine.static_shared_size + near)
@@ -55,22 +55,25 @@ static KS_HOT void access_global(uintptr_t address, unsigned size, Op op, const 
     }
 }
 
+static KS_HOT void access_shared(uintptr_t address, unsigned size, Op op, const void* pc) {
+    if (__builtin_expect(address & (size - 1), 0)) return misaligned(address, size, op != Op::Load, pc);
+    if (engine.counting) count_access(address, size, Space::Shared, op, pc);
+}
+
 static void access_other(uintptr_t address, unsigned size, Op op, const void* pc) {
-    const auto dynamic = reinterpret_cast<uintptr_t>(ks_emu_dynamic_shared);
+    const uintptr_t dynamic = address - reinterpret_cast<uintptr_t>(ks_emu_dynamic_shared);
     if (address - engine.stacks < engine.stacks_size) return;
-    const bool shared = address - engine.static_shared < engine.static_shared_size ||
-                        (address - dynamic < engine.dynamic_shared && address - dynamic + size <= engine.dynamic_shared);
+    if (dynamic < engine.dynamic_shared && dynamic + size <= engine.dynamic_shared) return access_shared(address, size, op, pc);
     // The object's own variables: __constant__ and __device__ ones cannot be told apart, reads of either count as constant.
-    const bool variable = !shared && address - engine.image < engine.image_end - engine.image && address - dynamic >= sizeof(char) * (kOptInShared + 1024);
-    if (!shared && !variable) return outside(address, size, op != Op::Load, pc);
+    if (address - engine.image >= engine.image_end - engine.image || dynamic < kDynamicReserved) return outside(address, size, op != Op::Load, pc);
     if (address & (size - 1)) return misaligned(address, size, op != Op::Load, pc);
-    if (engine.counting)
-        count_access(address, size, shared ? Space::Shared : op == Op::Load ? Space::Constant : Space::Global, op, pc);
+    if (engine.counting) count_access(address, size, op == Op::Load ? Space::Constant : Space::Global, op, pc);
 }
 
 static KS_HOT void access(const void* at, unsigned size, Op op, const void* pc) {
     const auto address = reinterpret_cast<uintptr_t>(at);
-    if (__builtin_expect(arena.holds(address), 1)) access_global(address, size, op, pc);
+    if (arena.holds(address)) access_global(address, size, op, pc);
+    else if (address - engine.static_shared < engine.static_shared_size) access_shared(address, size, op, pc);
     else if (engine.running) access_other(address, size, op, pc);
 }
 

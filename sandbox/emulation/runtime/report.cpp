@@ -38,7 +38,7 @@ void fail(int code, const char* kind, const std::string& what, int line, const v
     if (engine.running) siglongjmp(engine.escape, 1);
 }
 
-static std::string quoted(const std::string& text) {
+std::string quoted(const std::string& text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';

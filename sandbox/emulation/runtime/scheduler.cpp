@@ -14,7 +14,7 @@
 #include "fiber.h"
 
 uint3 ks_emu_thread_idx, ks_emu_block_idx, ks_emu_block_dim, ks_emu_grid_dim;
-alignas(1024) unsigned char ks_emu_dynamic_shared[ks_emu::kOptInShared + 1024];
+alignas(1024) unsigned char ks_emu_dynamic_shared[ks_emu::kDynamicReserved];
 [[gnu::used]] static thread_local char static_shared_anchor;  // makes the thread-local segment exist even without shared variables
 
 namespace ks_emu {

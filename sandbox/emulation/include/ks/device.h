@@ -26,8 +26,8 @@
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
 #define __maxnreg__(...)
-#define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
+#define __forceinline__ __attribute__((always_inline))  // without `inline`, which g++ does not accept twice
+#define __noinline__  // libstdc++ writes __attribute__((__noinline__)), which must still mean something: an empty list will do
 #define __align__(n) __attribute__((aligned(n)))
 #define __builtin_align__(n) __attribute__((aligned(n)))
 #define __inline_hint__
