@@ -88,13 +88,16 @@ class Delivery:
         _place(Path(job.build.artifact), self.inputs / "artifact")
         for index, file in enumerate(self._files()):
             _place(file, self.inputs / f"{index}.bin")
+        calls = [self._call(index, call) for index, call in enumerate(job.calls)]
+        # The largest launch of the plan; 0 for a launcher, whose launches nobody knows before.
+        self.threads = max((math.prod((*item["grid"], *item["block"])) for call in calls for item in call["launches"]), default=0)
         text = {
             "entry": job.entry,
             "orders": list(orders),
             "repeat_threads": repeat_threads,
             "instrument": sampled_blocks > 0,
             "sampled_blocks": sampled_blocks,
-            "calls": [self._call(index, call) for index, call in enumerate(job.calls)],
+            "calls": calls,
         }
         (self.inputs / "job.json").write_text(json.dumps(text))
 
@@ -128,7 +131,6 @@ class Delivery:
             {
                 "name": arg.name,
                 "nbytes": arg.nbytes,
-                "float": arg.dtype.is_float,
                 "input": None if arg.file is None else files[arg.file],
                 "output": _output(index, arg) if arg.written else None,
             }

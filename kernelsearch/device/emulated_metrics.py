@@ -70,6 +70,7 @@ _METRICS: Mapping[str, tuple[str, Callable[[Evidence], float | None]]] = {
     "dram__bytes_read.sum": ("byte", lambda e: e.time.dram_read_bytes),
     "dram__bytes_write.sum": ("byte", lambda e: e.time.dram_write_bytes),
     "dram__bytes.sum": ("byte", lambda e: _dram_bytes(e)),
+    "dram__bytes.sum.per_second": ("byte/s", lambda e: _ratio(_dram_bytes(e) * 1e6, e.time.us)),
     "dram__throughput.avg.pct_of_peak_sustained_elapsed": (
         "%",
         lambda e: 100.0 * min(1.0, _ratio(_dram_bytes(e) * 1e6, e.time.us * e.hardware.dram_bytes_per_s)),
@@ -88,6 +89,7 @@ _METRICS: Mapping[str, tuple[str, Callable[[Evidence], float | None]]] = {
     ),
     "smsp__issue_active.avg.pct_of_peak_sustained_active": ("%", _percent_of_peak("issue")),
     "smsp__inst_executed.sum": ("inst", lambda e: e.time.instructions),
+    "sm__inst_executed.sum": ("inst", lambda e: e.time.instructions),
     "smsp__thread_inst_executed_per_inst_executed.ratio": (
         "",
         lambda e: min(float(WARP), _ratio(e.launch.get("thread_blocks"), e.launch.get("warp_blocks"))),

@@ -20,6 +20,8 @@ _UNSUPPORTED = (
     (re.compile(r"\btex[123]D(?:fetch|Lod|Grad)?\s*[<(]|\bcudaTextureObject_t\b"), "textures"),
     (re.compile(r"\b__cluster_dims__\b|\bcudaLaunchKernelEx\b"), "thread-block clusters"),
     (re.compile(r"\bcudaLaunchCooperativeKernel\b"), "cooperative launches"),
+    # The runtime's own names: a candidate that knows them is after its counters.
+    (re.compile(r"\b(?:ks_emu|KS_EMU|ks_plan|__tsan|__sanitizer)_?\w*"), "the emulation's own functions"),
 )
 
 # The runner packs a launch's arguments by the kernel's own parameter types, which only the compiler knows.

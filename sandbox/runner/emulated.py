@@ -31,8 +31,8 @@ _SCALARS = {
     "bool": ctypes.c_bool,
 }
 _CODES = {"f4": "<f", "f8": "<d", "i1": "<b", "i2": "<h", "i4": "<i", "i8": "<q", "u1": "<B", "u2": "<H", "u4": "<I", "u8": "<Q"}
-_FLOAT_POISON = 0xFF  # every float type reads it as a NaN whose payload is all ones
-_POISONS = (0xA5, 0x5A)  # of integers, by run: an element that is never written differs between two runs
+_POISON = 0xFF  # outputs before a run: every float type reads it as a NaN, integers as -1
+_SCRATCH_POISONS = (0xA5, 0x5A, 0xC3)  # by run: an output made of what was never written differs between two runs
 
 
 class Function(Protocol):
@@ -110,17 +110,16 @@ class Run:
         self._emulation = emulation
         self._spec = spec
         self._folder = folder
-        poison = _POISONS[number % len(_POISONS)]
-        self._args = [self._tensor(arg, poison) if "nbytes" in arg else None for arg in spec["args"]]
+        self._args = [self._tensor(arg) if "nbytes" in arg else None for arg in spec["args"]]
         self._scratch = [emulation.allocate(nbytes, f"scratch {index}", False) for index, nbytes in enumerate(spec["scratch"])]
         for pointer, nbytes in zip(self._scratch, spec["scratch"], strict=True):
-            ctypes.memset(pointer, poison, nbytes)
+            ctypes.memset(pointer, _SCRATCH_POISONS[number % len(_SCRATCH_POISONS)], nbytes)
 
-    def _tensor(self, arg: Mapping[str, Any], poison: int) -> int:
+    def _tensor(self, arg: Mapping[str, Any]) -> int:
         readonly = arg["output"] is None
         pointer = self._emulation.allocate(arg["nbytes"], arg["name"], readonly)
         if arg["input"] is None:
-            ctypes.memset(pointer, _FLOAT_POISON if arg["float"] else poison, arg["nbytes"])
+            ctypes.memset(pointer, _POISON, arg["nbytes"])
         else:
             with (self._folder / arg["input"]).open("rb") as file:
                 file.readinto(_view(pointer, arg["nbytes"]))

@@ -170,11 +170,8 @@ def test_unwritten_outputs_are_poison_and_not_a_former_answer(bench: Bench, prep
     call, expected = prepared()
     agree(bench.run(RIGHT, call), expected)
     result = bench.run(LAUNCHER % "if (i < n / 2) { y[i] = 0; seen[i] = 0; }", call)
-    if result.failure is None:  # the emulated device sees by a second run that they depend on chance
-        assert not np.array_equal(np.frombuffer(result.calls[0].outputs["seen"], dtype=np.int32)[500:], expected["seen"][500:])
-    else:
-        assert result.failure is Verdict.NONDETERMINISTIC
-        assert "seen[500]" in result.detail
+    assert result.failure is None
+    assert set(np.frombuffer(result.calls[0].outputs["seen"], dtype=np.int32)[500:]) == {-1}
 
 
 @pytest.mark.parametrize(
