@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernelsearch import catalog
 from kernelsearch.draft import Draft, draft
-from kernelsearch.errors import UsageError
+from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.model import Task
 
+_BUILT_AS = re.compile(r"\bcandidate\.cu\b")  # what the toolchain calls every source
 ELEMENTS = 1 << 24  # of the largest tensor in a drafted task's timed case
 
 
@@ -47,6 +51,15 @@ def unsure(drafted: Draft, source: str) -> list[str]:
     """What only the user can tell, with the launch plan to put into the source where one was guessed."""
     plan = drafted.source.removesuffix(source).strip()
     return [*drafted.questions, *([f"put at the head of the source, once it is right: {plan}"] if plan else [])]
+
+
+@contextmanager
+def named(source: Path | None) -> Iterator[None]:
+    """Makes the compiler's complaints about the baseline name the user's own file, whose lines they count."""
+    try:
+        yield
+    except BaselineFailed as error:
+        raise BaselineFailed(_BUILT_AS.sub(lambda match: str(source), str(error)) if source else str(error)) from error
 
 
 def task_file(source: Path) -> Path:

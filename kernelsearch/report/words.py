@@ -147,7 +147,7 @@ def why(node: Node, parent: Node | None, width: int = 100) -> str:
         return ""
     if before is None:
         return bottleneck(evaluation)
-    return first_line("; ".join(changes(before, evaluation.profile)[:2]), width)
+    return first_line("; ".join(changes(before, evaluation.profile)[:3]), width)
 
 
 def bottleneck(evaluation: Evaluation) -> str:

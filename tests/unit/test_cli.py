@@ -205,6 +205,15 @@ def test_json_is_one_object_a_line(kernel, capsys):
     assert events[4]["why"] == "row 257: last element not written"
 
 
+def test_a_baseline_that_does_not_build_is_named_as_the_user_knows_it(kernel, monkeypatch, capsys):
+    def broken(task, spec, folder, *, watch, stop):
+        raise BaselineFailed("build failed: candidate.cu(9): error: expected a ';'")
+
+    monkeypatch.setattr(search, "optimize", broken)
+    assert kernelsearch("optimize", kernel) == 2
+    assert f"{kernel}(9): error: expected a ';'" in capsys.readouterr().err
+
+
 def test_an_error_in_mid_run_keeps_the_report(kernel, monkeypatch, capsys):
     def lost(task, spec, folder, *, watch, stop):
         play(folder, watch, stop)
