@@ -16,6 +16,8 @@ from kernelsearch.device.emulated import EmulatedDevice
 from kernelsearch.model import Arg, ArgKind, Build, Candidate, Case, DType, Expression, Form, Hardware, Origin, Task, Verdict
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.toolchain.emulated import EmulatedToolchain
+from kernelsearch.toolchain.locate import find_nvcc
+from kernelsearch.toolchain.nvcc import NvccToolchain
 
 SCALE = """
 __global__ void scale(const float* x, float* y, int n, float a) {
@@ -213,6 +215,27 @@ def test_the_same_source_is_built_once_and_flags_that_gcc_lacks_do_not_matter(to
     assert first.ok, first.log
     assert again.cached
     assert again.artifact == first.artifact
+
+
+@pytest.fixture(scope="module")
+def with_nvcc(tmp_path_factory: pytest.TempPathFactory) -> EmulatedToolchain:
+    nvcc = find_nvcc()
+    if nvcc is None:
+        pytest.skip("no nvcc on this machine")
+    sandbox, cache = open_sandbox(unsafe=True), tmp_path_factory.mktemp("cache")
+    compiler = NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch="sm_90")
+    return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
+
+
+def test_with_nvcc_its_errors_count_and_its_report_is_the_evidence(with_nvcc):
+    right = build(with_nvcc, RIGHT)
+    assert right.ok, right.log
+    (resources,) = right.resources
+    assert resources.registers > 0
+    assert build(with_nvcc, SCALE % "y[i] = undefined_name;").failure is Verdict.BUILD_FAILED
+    wmma = build(with_nvcc, "#include <mma.h>\n" + RIGHT)
+    assert wmma.failure is Verdict.UNSUPPORTED
+    assert wmma.log.startswith("line 1:")
 
 
 KERNELS = """// launch: fill grid=(cdiv(n, 64)) block=(64) args=(x, tmp, n)
