@@ -13,7 +13,7 @@ from pathlib import Path
 from kernelsearch import search
 from kernelsearch.errors import BaselineFailed
 from kernelsearch.model import RunSpec, Task
-from kernelsearch.search import Event, Result, Started
+from kernelsearch.search import Event, Result, Started, Watch
 from kernelsearch.store.rundir import RunFolder
 
 
@@ -37,9 +37,17 @@ class Row:
 
 
 def run(
-    tasks: Sequence[Task], spec: Callable[[Task], RunSpec], folder: Path, *, told: Callable[[Row], None], stop: threading.Event
+    tasks: Sequence[Task],
+    spec: Callable[[Task], RunSpec],
+    folder: Path,
+    *,
+    watch: Watch,
+    told: Callable[[Row], None],
+    stop: threading.Event,
 ) -> tuple[Row, ...]:
-    """Optimise each task in `folder/SUITE-TASK`; `told` hears of each row as it is done. Ends early when `stop` is set.
+    """Optimise each task in `folder/SUITE-TASK`. Ends early when `stop` is set.
+
+    `watch` hears every event of every run, `told` of each row as it is done.
 
     Raises `ToolMissing` and its like at the first task: what the machine lacks for one task it lacks for all.
     """
@@ -47,21 +55,22 @@ def run(
     for task in tasks:
         if stop.is_set():
             break
-        row = _run_one(task, spec(task), folder / f"{task.suite}-{task.name}", stop)
+        row = _run_one(task, spec(task), folder / f"{task.suite}-{task.name}", watch, stop)
         rows.append(row)
         told(row)
     return tuple(rows)
 
 
-def _run_one(task: Task, spec: RunSpec, folder: Path, stop: threading.Event) -> Row:
+def _run_one(task: Task, spec: RunSpec, folder: Path, watch: Watch, stop: threading.Event) -> Row:
     started: list[Started] = []
 
-    def watch(event: Event) -> None:
+    def watching(event: Event) -> None:
         if isinstance(event, Started):
             started.append(event)
+        watch(event)
 
     try:
-        result = search.optimize(task, spec, folder, watch=watch, stop=stop)
+        result = search.optimize(task, spec, folder, watch=watching, stop=stop)
     except BaselineFailed as error:
         return Row(task=task.name, suite=task.suite, folder=str(folder), failure=str(error))
     return Row(

@@ -14,6 +14,7 @@ from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.model import Task
 
 _BUILT_AS = re.compile(r"\bcandidate\.cu\b")  # what the toolchain calls every source
+SOURCES = (".cu", ".cuh")
 ELEMENTS = 1 << 24  # of the largest tensor in a drafted task's timed case
 
 
@@ -29,7 +30,7 @@ class Subject:
 def subject(ref: str) -> Subject:
     """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written."""
     path = Path(ref)
-    if path.suffix not in (".cu", ".cuh"):
+    if path.suffix not in SOURCES:
         return Subject(task=catalog.task(ref))
     source = read_source(path)
     beside = task_file(path)

@@ -72,7 +72,10 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
         show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
     if evaluation.passed and evaluation.measurement is not None:
         click.echo()
-        timings = [(t.case, words.time(t.median_us), words.percent(t.spread / 2, 1)) for t in evaluation.measurement.timings]
+        timings = [
+            (t.case, words.time(t.median_us), words.percent(t.spread / 2, 1) if len(t.samples_us) > 1 else words.DASH)
+            for t in evaluation.measurement.timings
+        ]
         show(("case", unit, "±"), timings, right=(1, 2))
     if evaluation.profile is not None:
         click.echo(f"\n{words.bottleneck(evaluation)}")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -352,8 +353,6 @@ def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch):
 
 
 def test_a_suite_that_is_stopped_starts_no_further_task(tmp_path, monkeypatch):
-    import threading
-
     stop = threading.Event()
 
     def optimize(task, spec, folder, *, watch, stop):
@@ -361,5 +360,7 @@ def test_a_suite_that_is_stopped_starts_no_further_task(tmp_path, monkeypatch):
         return play(folder, watch, stop)
 
     monkeypatch.setattr(search, "optimize", optimize)
-    rows = suite.run([runs.task(), runs.task()], lambda task: runs.SPEC, tmp_path, told=lambda row: None, stop=stop)
+    rows = suite.run(
+        [runs.task(), runs.task()], lambda task: runs.SPEC, tmp_path, watch=lambda event: None, told=lambda row: None, stop=stop
+    )
     assert len(rows) == 1

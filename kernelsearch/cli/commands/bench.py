@@ -27,6 +27,8 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
     from kernelsearch.cli import session, tables
     from kernelsearch.model import RunSpec, Task
     from kernelsearch.report import html
+    from kernelsearch.report.words import clean
+    from kernelsearch.search import Event, Started, Warned
 
     options = SearchOptions(**chosen)
     tasks = [task for ref in suites for task in catalog.tasks(ref)]
@@ -36,12 +38,19 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
     def spec(task: Task) -> RunSpec:
         return options.spec(task.name, digest.task(task))
 
+    def watch(event: Event) -> None:
+        match event:
+            case Started():
+                click.echo(f"{event.task.suite}/{event.task.name} on {event.environment.device} …", err=True)
+            case Warned():
+                click.echo(clean(f"warning: {event.text}"), err=True)
+
     def told(row: suite.Row) -> None:
         report = "" if row.failure else str(html.write(Path(row.folder)))
         click.echo(json.dumps({**asdict(row), "report": report}) if as_json else tables.bench_line(row, report))
 
     with session.gentle(stop, lambda text: click.echo(text, err=True), f"finished runs are in {folder}"):
-        rows = suite.run(tasks, spec, folder, told=told, stop=stop)
+        rows = suite.run(tasks, spec, folder, watch=watch, told=told, stop=stop)
     if not as_json:
         tables.show_bench(rows)
     return 1 if any(row.failure for row in rows) else 0

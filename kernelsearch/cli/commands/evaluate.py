@@ -16,7 +16,7 @@ from kernelsearch.cli.options import LAB, together
 @together(LAB)
 @click.option("--json", "as_json", is_flag=True, help="The whole evaluation as JSON.")
 def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: str, seed: int, unsafe: bool, as_json: bool) -> int:
-    """Build, verify, time and profile the CUDA source KERNEL. Exit code 0 if it passes, 1 if it does not."""
+    """Build, verify, time and profile KERNEL: a CUDA source, or the baseline of a task. Exit code 0 if it passes, 1 if it does not."""
     from kernelsearch import catalog, codec, digest
     from kernelsearch.cli import inputs, tables
     from kernelsearch.evaluate import evaluate
@@ -27,7 +27,7 @@ def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: 
     for note in subject.notes:
         click.echo(note, err=True)
     task = subject.task
-    source = task.baseline if kernel.is_dir() else inputs.read_source(kernel)
+    source = inputs.read_source(kernel) if kernel.suffix in inputs.SOURCES else task.baseline
     candidate = Candidate(task=digest.task(task), source=source, flags=task.flags, origin=Origin(proposer="user"))
     with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, seed=seed)) as lab:
         evaluation = evaluate(candidate, task, lab)
