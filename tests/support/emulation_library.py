@@ -14,8 +14,8 @@ EMULATION = Path(__file__).parents[2] / "sandbox" / "emulation"
 KERNELS = Path(__file__).parents[1] / "emulated" / "kernels"
 _COMMON = "-std=c++20 -O2 -g1 -fPIC"
 _CANDIDATE = (
-    "-fno-semantic-interposition -fno-gnu-unique -w -fno-strict-aliasing -fno-tree-vectorize -fno-store-merging -fno-math-errno "
-    "-fsanitize=thread -fsanitize-coverage=trace-pc --param=tsan-instrument-func-entry-exit=0"
+    "-fno-semantic-interposition -fno-gnu-unique -w -fno-strict-aliasing -fwrapv -fno-tree-vectorize -fno-store-merging "
+    "-fno-math-errno -fsanitize=thread -fsanitize-coverage=trace-pc --param=tsan-instrument-func-entry-exit=0"
 )
 
 

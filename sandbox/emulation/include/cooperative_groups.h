@@ -78,6 +78,8 @@ class thread_block_tile {
     static_assert(N > 0 && (N & (N - 1)) == 0, "the size of a tile is a power of two");
 
 public:
+    thread_block_tile() = default;
+    template <class Other> KS_INLINE thread_block_tile(const thread_block_tile<N, Other>&) {}
     KS_INLINE static unsigned mask() { return (N == 32 ? 0xffffffffu : (1u << N % 32) - 1) << first(); }
     KS_INLINE static constexpr unsigned size() { return N; }
     KS_INLINE static constexpr unsigned num_threads() { return N; }

@@ -1,5 +1,7 @@
 // Included before every candidate: nvcc, too, includes cuda_runtime.h unasked.
 #pragma once
+#include <limits.h>
+
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>

@@ -31,7 +31,7 @@ struct Arena {
     uintptr_t base = uintptr_t{1} << 63;  // no address is near it until the arena is reserved
     size_t used = 0;  // granules
     std::vector<Allocation*> all;
-    Allocation** table = nullptr;  // by granule; the granule after an allocation is null
+    Allocation** table = nullptr;  // by granule, living ones only; the granule after an allocation is null
     bool holds(uintptr_t address) const { return address - base < kSpan; }
     Allocation* find(uintptr_t address) const { return table[(address - base) / kGranule]; }
 };

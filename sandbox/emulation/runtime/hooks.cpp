@@ -44,7 +44,7 @@ static KS_HOT void access_global(uintptr_t address, unsigned size, Op op, const 
     const bool write = op != Op::Load;
     if (__builtin_expect(!engine.running, 0)) return host_access(address, size, write, pc);
     const Allocation* a = arena.find(address);
-    if (__builtin_expect(!a || address + size > a->end || !a->live || (write && a->readonly), 0)) {
+    if (__builtin_expect(!a || address + size > a->end || (write && a->readonly), 0)) {
         check_range(address, size, write, pc);
         return;
     }

@@ -50,11 +50,12 @@ static Allocation* starting_at(const void* pointer) {
     const auto address = reinterpret_cast<uintptr_t>(pointer);
     if (!arena.holds(address)) return nullptr;
     Allocation* found = arena.find(address);
-    return found && found->begin == address && found->live ? found : nullptr;
+    return found && found->begin == address ? found : nullptr;
 }
 
 static void unmap(Allocation& a) {
     a.live = false;
+    for (uintptr_t at = a.begin; at < a.begin + a.mapped; at += Arena::kGranule) arena.table[(at - arena.base) / Arena::kGranule] = nullptr;
     madvise(reinterpret_cast<void*>(a.begin), a.mapped, MADV_DONTNEED);
     mprotect(reinterpret_cast<void*>(a.begin), a.mapped, PROT_NONE);
 }
@@ -96,7 +97,7 @@ std::string describe_address(uintptr_t address, unsigned size) {
 bool check_range(uintptr_t address, size_t size, bool write, const void* pc) {
     const Allocation* a = arena.find(address);
     const std::string what = std::string(write ? "writes " : "reads ") + std::to_string(size) + " bytes ";
-    if (!a || !a->live || address + size > a->end) {
+    if (!a || address + size > a->end) {
         fail(cudaErrorIllegalAddress, "out-of-bounds", what + describe_address(address, static_cast<unsigned>(size)), 0, pc);
         return false;
     }
@@ -132,7 +133,6 @@ KS_API int ks_emu_unprotect(void* allocation) { return set_readonly(allocation, 
 KS_API void ks_emu_free_all(void) {
     for (Allocation* a : arena.all) {
         if (a->live) unmap(*a);
-        for (uintptr_t at = a->begin; at < a->begin + a->mapped; at += Arena::kGranule) arena.table[(at - arena.base) / Arena::kGranule] = nullptr;
         delete a;
     }
     arena.all.clear();

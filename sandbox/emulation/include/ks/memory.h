@@ -1,6 +1,8 @@
 // Atomics, loads and stores with cache hints, fences. Threads take turns, so an atomic is a plain read and write that the runtime
 // is told about; a failing compare-and-swap lets other threads run, so that spin locks within a block end.
 #pragma once
+#include <time.h>  // clock(), here as on the device
+
 #include "device.h"
 
 namespace ks_emu {
@@ -91,7 +93,6 @@ KS_INLINE void __threadfence_block() { __atomic_signal_fence(__ATOMIC_SEQ_CST); 
 KS_INLINE void __threadfence_system() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 KS_INLINE void __nanosleep(unsigned) { ks_emu_yield(); }
 KS_INLINE long long clock64() { return static_cast<long long>(ks_emu_clock()); }
-KS_INLINE long clock() { return static_cast<long>(ks_emu_clock()); }
 KS_INLINE unsigned long long __globaltimer() { return ks_emu_clock(); }
 [[noreturn]] KS_INLINE void __trap(int line = __builtin_LINE()) { ks_emu_trap("__trap()", line); }
 KS_INLINE size_t __cvta_generic_to_shared(const void* address) { return reinterpret_cast<size_t>(address); }
