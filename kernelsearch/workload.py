@@ -46,20 +46,8 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.BOOL: np.dtype("u1"),
 }
 # What a user's Python file may raise; anything else is not about its contents.
-REFERENCE_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+_VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+_REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +122,7 @@ class Workload:
         if arg.is_read:
             file = self.folder / f"{contents.key}.{arg.name}"
             if not file.exists():
-                write_once(file, encode(contents.draw(arg), arg.dtype))
+                write_once(file, contents.raw(arg))
         return Tensor(name=arg.name, dtype=arg.dtype, count=count, file=file, written=arg.is_written)
 
 
@@ -153,11 +141,15 @@ def _rounded(value: Number, dtype: DType) -> Number:
 
 
 def write_once(file: Path, data: bytes) -> None:
-    """Write `file` whole and read-only; of several writers of the same contents the last wins."""
-    draft = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    draft.write_bytes(data)
-    draft.chmod(0o444)
-    draft.replace(file)
+    """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
+    draft = file.with_name(f".{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(data)
+        draft.chmod(0o444)
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"{file.parent}: cannot keep {len(data)} bytes of inputs or expected values there: {error.strerror}") from error
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
@@ -187,7 +179,7 @@ def reference_functions(source: str, name: str) -> Mapping[str, Any]:
     space: dict[str, Any] = {"__name__": "reference"}
     try:
         exec(compile(source, name, "exec"), space)
-    except REFERENCE_ERRORS as error:
+    except _REFERENCE_ERRORS as error:
         raise UsageError(f"{name}{line_of(error, name)}: {type(error).__name__}: {error}") from error
     return space
 
@@ -203,7 +195,7 @@ def call_reference(task: Task, function: str, *args: object, **named: object) ->
     try:
         with np.errstate(all="ignore"):
             return called(*args, **named)
-    except REFERENCE_ERRORS as error:
+    except _REFERENCE_ERRORS as error:
         raise UsageError(f"{name}{line_of(error, name)}: {function} raised {type(error).__name__}: {error}") from error
 
 
@@ -227,8 +219,15 @@ class _Contents:
         self.task, self.case, self.distribution, self.key = task, case, distribution, key
         self._made: Mapping[str, Array] | None = None
 
-    def draw(self, arg: Arg) -> Array:
-        """Contents of `arg`, in its shape."""
+    def raw(self, arg: Arg) -> bytes:
+        """Contents of `arg` as they are stored."""
+        try:
+            return encode(self._draw(arg), arg.dtype)
+        except MemoryError as error:
+            shape = self.task.shape(arg, self.case)
+            raise UsageError(f"task {self.task.name!r}, case {self.case.name!r}: no memory for {arg.name!r} of shape {shape}") from error
+
+    def _draw(self, arg: Arg) -> Array:
         shape = self.task.shape(arg, self.case)
         given = self._structured().get(arg.name)
         if given is not None:

@@ -1,6 +1,8 @@
 """The calls of a task and their contents."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +145,19 @@ def test_faulty_structured_inputs_are_the_users(tmp_path: Path, function: str, c
     task = matrix_task(reference=Reference(source=WITH_INPUTS, function="scale", inputs=function))
     with pytest.raises(UsageError, match=f"user/matrix/reference.py.*{complaint}"):
         _ = workload.prepare(task, tmp_path, 0).calls
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError, match="cannot keep 20 bytes of inputs or expected values there: No space left on device"):
+        _ = workload.prepare(matrix_task(), tmp_path, 0).calls
+    assert not list((tmp_path / "inputs").iterdir())
+
+
+def test_contents_that_fit_in_no_memory_are_said(tmp_path: Path) -> None:
+    huge = Case(name="huge", sizes={"rows": 1 << 30, "cols": 1 << 30}, timed=True)
+    with pytest.raises(UsageError, match=r"case 'huge': no memory for 'x' of shape \(1073741824, 1073741824\)"):
+        _ = workload.prepare(matrix_task(cases=(huge,)), tmp_path, 0).timed
