@@ -7,6 +7,7 @@ becomes one sentence on standard error and an exit code, never a traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ def optimize(args: Sequence[str] | None = None) -> None:
 
 def run(command: click.Command, name: str, args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 done with a bad outcome, 2 the user's input, 3 the machine, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without µ still gets its table
     try:
         code = command.main(args=None if args is None else list(args), prog_name=name, standalone_mode=False)
         sys.stdout.flush()

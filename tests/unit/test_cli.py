@@ -131,6 +131,12 @@ def test_a_reader_that_left_is_no_error():
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_terminal_without_our_letters_still_gets_its_lines():
+    code = "import click, kernelsearch.cli as c\nc.run(click.command()(lambda: click.echo('9 µs – fast')), 'x', [])"
+    done = python(code, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.stdout, done.stderr) == ("9 ?s ? fast\n", "")
+
+
 # optimize
 
 
