@@ -19,6 +19,7 @@ from kernelsearch.propose.rules.launch_bounds import LaunchBounds
 from kernelsearch.propose.rules.pad_shared import PadShared
 from kernelsearch.propose.rules.register_accumulator import RegisterAccumulator
 from kernelsearch.propose.rules.restrict import Restrict
+from kernelsearch.propose.rules.row_team import BLOCK, WARP, RowTeam
 from kernelsearch.propose.rules.serial_partials import SerialPartials
 from kernelsearch.propose.rules.swap_axes import SwapAxes
 from kernelsearch.propose.rules.tile_matmul import TileMatmul
@@ -26,11 +27,11 @@ from kernelsearch.propose.rules.tile_transpose import TileTranspose
 from kernelsearch.propose.rules.tree_reduction import TreeReduction
 from kernelsearch.propose.rules.unroll import Unroll
 from kernelsearch.propose.rules.vector_loads import VectorLoads
-from kernelsearch.propose.rules.warp_per_row import WarpPerRow
 from kernelsearch.source import problems
 
 RULES: tuple[Rule, ...] = (
-    WarpPerRow(),
+    RowTeam(WARP),
+    RowTeam(BLOCK),
     TileTranspose(),
     TileMatmul(),
     VectorLoads(),

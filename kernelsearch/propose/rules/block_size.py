@@ -91,9 +91,9 @@ def _grid(geometry: Geometry, axis: int, old: int, new: int) -> dict[tuple[int, 
         text = re.sub(rf"(\bcdiv\(.*,\s*){old}(\s*\))", rf"\g<1>{new}\g<2>", text)
     text = re.sub(rf"\+\s*{old - 1}(\s*\)\s*//?\s*){old}\b", rf"+ {new - 1}\g<1>{new}", text)
     text = re.sub(rf"\+\s*{old}(\s*-\s*1\s*\)\s*//?\s*){old}\b", rf"+ {new}\g<1>{new}", text)
-    if text == extent.text:
-        return None if re.search(rf"\b({old}|{old - 1})\b", text) else {}
-    return {(extent.start, extent.end): text}
+    if re.search(rf"\b({old}|{old - 1})\b", text):
+        return None
+    return {} if text == extent.text else {(extent.start, extent.end): text}
 
 
 def _bounds(tree: Tree, kernel: Kernel, old: int, new: int) -> dict[tuple[int, int], str]:

@@ -23,13 +23,18 @@ class Coarsen:
         tree, all_launches = parse(program.source), Launches(program.source)
         for kernel in kernels(program.source):
             found = elementwise(tree, kernel)
-            if found is None or not all_launches.of(kernel.name) or not all_launches.owned(kernel.name):
+            if found is None or _loops(tree, found) or not all_launches.of(kernel.name) or not all_launches.owned(kernel.name):
                 continue
             for count in (4, 2, 8):
                 grids = all_launches.rescale(kernel.name, partial(ceiling, by=count))
                 source = apply(program.source, [*_edits(tree, kernel, found, count), *grids])
                 summary = f"{count} elements for each thread of {kernel.name}"
                 yield Rewrite(source=source, flags=program.flags, directive=f"{self.name}-{count}", summary=summary)
+
+
+def _loops(tree: Tree, found: Elementwise) -> bool:
+    """Whether an element is much work by itself."""
+    return any(True for node in found.work for _ in tree.walk("for_statement", "while_statement", under=node))
 
 
 def _edits(tree: Tree, kernel: Kernel, found: Elementwise, count: int) -> list[Edit]:

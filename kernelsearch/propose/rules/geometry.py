@@ -96,7 +96,7 @@ def ceiling(text: str, plan: bool, *, by: int) -> str:
     return f"cdiv({text}, {by})" if plan else f"(({text}) + {by - 1}) / {by}"
 
 
-def product(text: str, plan: bool, *, by: int) -> str:
+def product(text: str, plan: bool, *, by: str) -> str:
     """A grid dimension for `by` times more threads; the same in a plan and in host code."""
     return f"({text}) * {by}"
 
