@@ -59,15 +59,7 @@ class EmulatedToolchain(Toolchain):
         witness = self._nvcc.build(candidate, task) if self._nvcc else None
         if witness is not None and not witness.ok:
             return witness
-        key = build_key(
-            source=candidate.source,
-            flags=(*_CANDIDATE, *kept_flags(candidate.flags), "with nvcc" if witness else "without nvcc"),
-            form=task.form.value,
-            arch="host",
-            toolchain=f"{self._compiler} {self._emulation}",
-        )
-        build = self._cache.get(key) or self._compile(candidate, task, key, accepted_by_nvcc=witness is not None)
-        build = dataclasses.replace(build, toolchain=self.name)
+        build = dataclasses.replace(self._build(candidate, task, accepted_by_nvcc=witness is not None), toolchain=self.name)
         if witness is None:
             return build
         return dataclasses.replace(
@@ -79,35 +71,47 @@ class EmulatedToolchain(Toolchain):
             cached=build.cached and witness.cached,
         )
 
-    def _compile(self, candidate: Candidate, task: Task, key: str, *, accepted_by_nvcc: bool) -> Build:
-        failed = Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED)
+    def _build(self, candidate: Candidate, task: Task, *, accepted_by_nvcc: bool) -> Build:
+        """g++'s part, from the cache where the rewritten source was built before."""
         if construct := unsupported(candidate.source):
             log = f"line {construct.line}: the emulated device does not know {construct.construct}"
-            return self._cache.put(key, dataclasses.replace(failed, log=log))
+            return Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED, log=log)
         plan: LaunchPlan | None = None
         if task.form is Form.KERNELS:
             try:
                 plan = source.launch_plan(candidate.source)
             except UsageError as error:
-                return self._cache.put(key, dataclasses.replace(failed, failure=Verdict.BUILD_FAILED, log=str(error)))
+                return Build(ok=False, toolchain=self.name, failure=Verdict.BUILD_FAILED, log=str(error))
+        text = rewrite(candidate.source, plan)
+        flags = (*_CANDIDATE, *kept_flags(candidate.flags))
+        key = build_key(
+            source=text,
+            flags=(*flags, f"accepted by nvcc: {accepted_by_nvcc}"),
+            form=task.form.value,
+            arch="host",
+            toolchain=f"{self._compiler} {self._emulation}",
+        )
+        return self._cache.get(key) or self._compile(text, flags, plan, key, accepted_by_nvcc)
+
+    def _compile(self, text: str, flags: tuple[str, ...], plan: LaunchPlan | None, key: str, accepted_by_nvcc: bool) -> Build:
         runtime = self._runtime()
         with tempfile.TemporaryDirectory(prefix="ks-emulated-") as name:
             folder = Path(name)
-            (folder / "candidate.cu").write_text(rewrite(candidate.source, plan), encoding="utf-8", errors="replace")
-            result = self._run(self._commands(candidate, runtime), folder, runtime)
+            (folder / "candidate.cu").write_text(text, encoding="utf-8", errors="replace")
+            result = self._run(self._script(flags, runtime), folder, runtime)
             if result.timed_out:
                 log = f"g++ did not finish in {_SECONDS:.0f} s"
-                return dataclasses.replace(failed, failure=Verdict.TIMED_OUT, log=log, seconds=result.seconds)
+                return Build(ok=False, toolchain=self.name, failure=Verdict.TIMED_OUT, log=log, seconds=result.seconds)
             if result.returncode != 0:
                 failure, log = explain(result.stderr or result.stdout, accepted_by_nvcc=accepted_by_nvcc)
-                return self._cache.put(key, dataclasses.replace(failed, failure=failure, log=log, seconds=result.seconds))
+                failed = Build(ok=False, toolchain=self.name, failure=failure, log=log, seconds=result.seconds)
+                return self._cache.put(key, failed)
             artifact = folder / "candidate.so"
             build = Build(ok=True, toolchain=self.name, artifact=str(artifact), plan=plan, seconds=result.seconds)
             return self._cache.put(key, build, artifact)
 
-    def _commands(self, candidate: Candidate, runtime: Path) -> str:
-        flags = [*_CANDIDATE, *kept_flags(candidate.flags), f"-I{self._headers / 'include'}"]
-        compiled = _shell(["g++", *flags, "-x", "c++", "-c", "candidate.cu", "-o", "candidate.o"])
+    def _script(self, flags: tuple[str, ...], runtime: Path) -> str:
+        compiled = _shell(["g++", *flags, f"-I{self._headers / 'include'}", "-x", "c++", "-c", "candidate.cu", "-o", "candidate.o"])
         return f"{compiled} && {_shell(['g++', '-shared', '-Wl,-Bsymbolic', '-o', 'candidate.so', 'candidate.o', str(runtime)])}"
 
     def _runtime(self) -> Path:
