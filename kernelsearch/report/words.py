@@ -62,6 +62,8 @@ def quantity(value: float, unit_name: str = "") -> str:
     """A counter in base units, with a decimal prefix when it is large: 33.6 Mbyte, 92.1 %."""
     if not math.isfinite(value):
         return str(value)
+    if unit_name in ("ns", "nsecond"):
+        return f"{time(value / 1000)} µs"
     for size, prefix in _PREFIXES:
         if abs(value) >= size and unit_name != "%":
             return f"{value / size:.3g} {prefix}{unit_name}".rstrip()

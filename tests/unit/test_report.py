@@ -213,7 +213,8 @@ def test_durations(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "text"), [(33_554_432, "byte", "33.6 Mbyte"), (92.137, "%", "92.1 %"), (32, "", "32"), (float("nan"), "", "nan")]
+    ("value", "unit", "text"),
+    [(33_554_432, "byte", "33.6 Mbyte"), (92.137, "%", "92.1 %"), (32, "", "32"), (36_420, "ns", "36.42 µs"), (float("nan"), "", "nan")],
 )
 def test_quantities(value, unit, text):
     assert words.quantity(value, unit) == text

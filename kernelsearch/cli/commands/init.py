@@ -9,7 +9,7 @@ import click
 
 @click.command(name="init", short_help="Draft the task file of a CUDA source.")
 @click.argument("kernel", type=click.Path(path_type=Path))
-@click.option("--elements", default=1 << 24, show_default=True, type=click.IntRange(min=1), help="Of the largest tensor in the timed case.")
+@click.option("--elements", default=1 << 23, show_default=True, type=click.IntRange(min=1), help="Of the largest tensor in the timed case.")
 @click.option("--force", is_flag=True, help="Replace a task file that is there already.")
 def command(kernel: Path, elements: int, force: bool) -> None:
     """Draft KERNEL.task.toml beside the CUDA source KERNEL: its arguments, shapes, cases, tolerance and cost.
