@@ -98,6 +98,32 @@ def test_shared_float4_needs_four_wavefronts_and_has_no_conflict(memory):
     assert counters["shared_load_conflicts"] == 0
 
 
+@pytest.mark.parametrize(("stride", "wavefronts"), [(1, 2), (2, 4), (16, 32)])
+def test_shared_doubles_go_by_half_warps(memory, stride, wavefronts):
+    out = np.zeros(32)
+    counters = memory.launch("shared_double", 1, 32, out, stride, shared=32 * stride * 8, instrument=True)
+    assert (out == np.arange(32)).all()
+    assert counters["shared_load_wavefronts"] == counters["shared_store_wavefronts"] == wavefronts
+    assert counters["shared_load_conflicts"] == wavefronts - 2
+
+
+def test_accesses_beyond_the_log_are_scaled(memory):
+    n = 32 * 20_000
+    out = np.zeros(32, np.float32)
+    counters = memory.launch("long_walk", 1, 32, readonly(np.ones(n, np.float32)), out, n, instrument=True)
+    assert out[0] == 20_000
+    assert counters["global_load_requests"] == pytest.approx(20_000)
+    assert counters["global_load_sectors"] == pytest.approx(80_000)
+    assert counters["footprint_load_sectors"] == 80_000
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 12345])
+def test_every_block_runs_once_in_any_order(memory, seed):
+    visits = np.zeros((5, 6, 7), np.int32)
+    memory.launch("once_each", (7, 6, 5), 1, visits, seed=seed)
+    assert (visits == 1).all()
+
+
 def test_dynamic_shared_memory(memory):
     a, out = matrix(1, 96), np.zeros((1, 96), np.float32)
     counters = memory.launch("dynamic_reverse", 1, 96, a, out, 96, shared=96 * 4, instrument=True)

@@ -146,6 +146,15 @@ def test_more_than_48_kb_of_shared_memory_needs_the_attribute(faulty):
     assert faulty.c.launch_with(32, 100_000, 100_000) == 0
 
 
+@pytest.mark.parametrize(("entry", "word"), [("use_after_free", "after it was freed"), ("pass_host_pointer", "which is in no allocation")])
+def test_pointers_that_are_not_to_device_memory(faulty, entry, word):
+    faulty.configure()
+    assert faulty.c[entry]() == 700
+    faulty.read_report()
+    expect(faulty, "out-of-bounds", "kernel set, block (0,0,0), thread (0,0,0): writes 4 bytes", word)
+    assert "out[threadIdx.x] = 1" in source_line(faulty)
+
+
 def test_host_code_may_not_touch_device_memory(faulty):
     faulty.configure()
     faulty.c.dereference.argtypes = (ctypes.c_void_p,)

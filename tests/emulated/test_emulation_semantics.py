@@ -78,7 +78,7 @@ def test_threads_that_spin_let_others_run(threads):
     lock, value, flag, out = (np.zeros(1, np.int32) for _ in range(4))
     threads.launch("spin_lock", 1, 64, lock, value, seed=3)
     assert (lock[0], value[0]) == (0, 64)
-    threads.launch("wait_for_flag", 1, 64, flag, out)
+    threads.launch("wait_for_flag", 1, 64, flag, out, instrument=True)
     assert out[0] == 42
 
 

@@ -9,32 +9,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <unordered_map>
+#include <utility>
 
-#include "engine.h"
+#include "tally.h"
 
 namespace ks_emu {
-
-struct Request {
-    unsigned mask;
-    uintptr_t address[kWarp];
-};
-
-// One instruction that touches memory. The log is bounded; lane accesses beyond it are only counted, and scale the rest up.
-struct Site {
-    const void* pc;
-    Space space;
-    Op op;
-    unsigned size;
-    double requests = 0, units = 0;
-    std::vector<Request> log;
-    size_t used = 0;
-    uint64_t logged = 0, dropped = 0;
-    unsigned times[kWarp] = {};
-    void forget_log() {
-        used = logged = dropped = 0;
-        std::fill(times, times + kWarp, 0u);
-    }
-};
 
 struct BlockSite {
     std::vector<uint8_t> lanes;  // by occurrence: how many lanes came
@@ -49,22 +28,6 @@ struct BlockSite {
 
 static constexpr size_t kMaxRequests = 1 << 14, kMaxOccurrences = 1 << 18;
 
-struct Traffic {
-    double requests = 0, sectors = 0, bytes = 0, block_sectors = 0, serial = 0;
-};
-struct SharedTraffic {
-    double requests = 0, wavefronts = 0, conflicts = 0, serial = 0;
-};
-
-struct Totals {
-    Traffic load, store, atomic;
-    SharedTraffic shared_load, shared_store, shared_atomic;
-    double constant_requests = 0, constant_distinct = 0;
-    double thread_blocks = 0, warp_blocks = 0, partial_warp_blocks = 0, barriers = 0, collectives = 0;
-    double longest_warp = 0, static_shared = 0;
-    uint64_t footprint_load = 0, footprint_store = 0;
-};
-
 static Totals totals;
 static std::unordered_map<uint64_t, Site> sites;
 static std::unordered_map<const void*, BlockSite> block_sites;
@@ -75,14 +38,15 @@ static std::vector<double> warp_lengths;
 static std::vector<bool> static_words;
 static std::vector<std::string> finished;
 static std::string header;
-static uint64_t grid_blocks, block_threads;
+static Sampled sampled;
 
 // A stamp for each 32-byte sector of the arena: which launch, or which sampled block, was the last to touch it.
 struct Stamps {
     uint32_t* last = nullptr;
     bool first_time(uintptr_t address, uint32_t stamp) {
         if (!last) {
-            void* at = mmap(nullptr, Arena::kSpan / 32 * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            void* at = mmap(nullptr, Arena::kSpan / 32 * sizeof(uint32_t), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             if (at == MAP_FAILED) {
                 fprintf(stderr, "emulated device: cannot reserve address space for counters; lift the address-space limit\n");
                 abort();
@@ -246,7 +210,9 @@ static void add_site(Site& site) {
         add_global(site, scale, traffic, site.op == Op::Load ? &block_loads : site.op == Op::Store ? &block_stores : nullptr);
         units = (site.op == Op::Atomic ? traffic.serial : traffic.sectors) - before;
     } else {
-        SharedTraffic& traffic = site.op == Op::Load ? totals.shared_load : site.op == Op::Store ? totals.shared_store : totals.shared_atomic;
+        SharedTraffic& traffic = site.op == Op::Load    ? totals.shared_load
+                                 : site.op == Op::Store ? totals.shared_store
+                                                        : totals.shared_atomic;
         const double before = site.op == Op::Atomic ? traffic.serial : traffic.wavefronts;
         add_shared(site, scale, traffic);
         units = (site.op == Op::Atomic ? traffic.serial : traffic.wavefronts) - before;
@@ -279,12 +245,6 @@ void flush_warp(unsigned present) {
     totals.longest_warp = std::max(totals.longest_warp, warp_length);
 }
 
-static std::string format(const char* pattern, auto... values) {
-    char text[512];
-    snprintf(text, sizeof text, pattern, values...);
-    return text;
-}
-
 void begin_launch(const Launch& l) {
     totals = Totals{};
     for (auto& [key, site] : sites) {
@@ -295,17 +255,15 @@ void begin_launch(const Launch& l) {
     touched.clear();
     touched_blocks.clear();
     ++launch_stamp;
-    grid_blocks = uint64_t{l.grid.x} * l.grid.y * l.grid.z;
-    block_threads = uint64_t{l.block.x} * l.block.y * l.block.z;
+    sampled = {uint64_t{l.grid.x} * l.grid.y * l.grid.z, uint64_t{l.block.x} * l.block.y * l.block.z, 0};
     sample.clear();
-    const auto wanted = std::min<uint64_t>(grid_blocks, static_cast<uint64_t>(std::max(1, engine.sampled_blocks)));
-    for (uint64_t i = 0; engine.instrument && i < wanted; ++i) sample.push_back(wanted == 1 ? 0 : i * (grid_blocks - 1) / (wanted - 1));
-    header = "{\"kernel\": " + quoted(engine.kernel) +
-             format(", \"line\": %d, \"grid\": [%u, %u, %u], \"block\": [%u, %u, %u], \"shared\": %zu, \"blocks\": %llu", l.line, l.grid.x, l.grid.y, l.grid.z, l.block.x, l.block.y, l.block.z, l.shared,
-                    static_cast<unsigned long long>(grid_blocks));
+    if (engine.instrument) sampled.sampled = std::min<uint64_t>(sampled.blocks, static_cast<uint64_t>(std::max(1, engine.sampled_blocks)));
+    for (uint64_t i = 0; i < sampled.sampled; ++i)
+        sample.push_back(sampled.sampled == 1 ? 0 : i * (sampled.blocks - 1) / (sampled.sampled - 1));
+    header = launch_json(l, sampled);
 }
 
-bool start_block(uint64_t number, uint64_t) {
+bool start_block(uint64_t number) {
     if (!std::binary_search(sample.begin(), sample.end(), number)) return false;
     ++block_stamp;
     warp_lengths.assign(kMaxBlockThreads / kWarp, 0.0);
@@ -314,73 +272,17 @@ bool start_block(uint64_t number, uint64_t) {
 }
 
 void end_block() {
-    totals.static_shared = std::max(totals.static_shared, 4.0 * static_cast<double>(std::count(static_words.begin(), static_words.end(), true)));
-}
-
-static std::string counters_json(double scale) {
-    std::string text;
-    const auto put = [&text](const std::string& name, double value) { text += format("%s\"%s\": %.10g", text.empty() ? "" : ", ", name.c_str(), value); };
-    const Totals& t = totals;
-    const std::pair<const char*, const Traffic*> global[] = {{"global_load_", &t.load}, {"global_store_", &t.store}, {"global_atomic_", &t.atomic}};
-    for (const auto& [prefix, traffic] : global) {
-        put(std::string(prefix) + "requests", scale * traffic->requests);
-        put(std::string(prefix) + "sectors", scale * traffic->sectors);
-        if (traffic == &t.atomic) {
-            put("global_atomic_serial", scale * traffic->serial);
-            continue;
-        }
-        put(std::string(prefix) + "bytes", scale * traffic->bytes);
-        put(std::string(prefix) + "block_sectors", scale * traffic->block_sectors);
-    }
-    put("footprint_load_sectors", static_cast<double>(t.footprint_load));
-    put("footprint_store_sectors", static_cast<double>(t.footprint_store));
-    const std::pair<const char*, const SharedTraffic*> shared[] = {{"shared_load_", &t.shared_load}, {"shared_store_", &t.shared_store}};
-    for (const auto& [prefix, traffic] : shared) {
-        put(std::string(prefix) + "requests", scale * traffic->requests);
-        put(std::string(prefix) + "wavefronts", scale * traffic->wavefronts);
-        put(std::string(prefix) + "conflicts", scale * traffic->conflicts);
-    }
-    put("shared_atomic_requests", scale * t.shared_atomic.requests);
-    put("shared_atomic_serial", scale * t.shared_atomic.serial);
-    put("constant_requests", scale * t.constant_requests);
-    put("constant_distinct", scale * t.constant_distinct);
-    put("thread_blocks", scale * t.thread_blocks);
-    put("warp_blocks", scale * t.warp_blocks);
-    put("partial_warp_blocks", scale * t.partial_warp_blocks);
-    put("active_lanes", t.warp_blocks > 0 ? t.thread_blocks / t.warp_blocks : 0.0);
-    put("longest_warp_blocks", t.longest_warp);
-    put("barriers", scale * t.barriers);
-    put("warp_collectives", scale * t.collectives);
-    put("threads", static_cast<double>(grid_blocks * block_threads));
-    put("warps", static_cast<double>(grid_blocks * ((block_threads + kWarp - 1) / kWarp)));
-    put("static_shared_bytes", t.static_shared);
-    return text;
-}
-
-static std::string sites_json(double scale) {
-    static constexpr const char* names[3][3] = {{"global load", "global store", "global atomic"},
-                                                {"shared load", "shared store", "shared atomic"},
-                                                {"constant load", "constant store", "constant atomic"}};
-    std::vector<const Site*> order;
-    for (const auto& [key, site] : sites)
-        if (site.requests > 0) order.push_back(&site);
-    std::sort(order.begin(), order.end(), [](const Site* a, const Site* b) { return a->units != b->units ? a->units > b->units : a->pc < b->pc; });
-    if (order.size() > 32) order.resize(32);
-    std::string text;
-    for (const Site* site : order)
-        text += format("%s{\"pc\": %llu, \"kind\": \"%s\", \"size\": %u, \"requests\": %.10g, \"units\": %.10g}", text.empty() ? "" : ", ",
-                       static_cast<unsigned long long>(image_offset(site->pc)), names[static_cast<int>(site->space)][static_cast<int>(site->op)],
-                       site->size, scale * site->requests, scale * site->units);
-    return text;
+    totals.static_shared =
+        std::max(totals.static_shared, 4.0 * static_cast<double>(std::count(static_words.begin(), static_words.end(), true)));
 }
 
 void end_launch() {
     std::string text = header;
     if (engine.instrument && !error.set) {
-        const double scale = static_cast<double>(grid_blocks) / static_cast<double>(sample.size());
-        text += format(", \"sampled_blocks\": %zu", sample.size()) + ", \"counters\": {" + counters_json(scale) + "}, \"sites\": [" + sites_json(scale) + "]";
-    } else {
-        text += ", \"sampled_blocks\": 0";
+        std::vector<const Site*> seen;
+        for (const auto& [key, site] : sites)
+            if (site.requests > 0) seen.push_back(&site);
+        text += ", \"counters\": {" + counters_json(totals, sampled) + "}, \"sites\": [" + sites_json(std::move(seen), sampled) + "]";
     }
     finished.push_back(text + "}");
 }

@@ -13,7 +13,7 @@ enum class Op : uint8_t { Load, Store, Atomic };
 
 void begin_launch(const Launch& launch);
 void end_launch();
-bool start_block(uint64_t number, uint64_t blocks);  // whether it is one of the sample
+bool start_block(uint64_t number);  // whether it is one of the sample
 void end_block();
 
 // Called for the running thread, in sampled blocks only.

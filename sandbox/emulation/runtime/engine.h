@@ -12,7 +12,7 @@ namespace ks_emu {
 
 constexpr int kWarp = 32;
 constexpr unsigned kMaxBlockThreads = 1024;
-constexpr size_t kDefaultShared = 48 * 1024;   // CUDA C++ Programming Guide, compute capability 9.0
+constexpr size_t kDefaultShared = 48 * 1024;  // CUDA C++ Programming Guide, compute capability 9.0
 constexpr size_t kOptInShared = 227 * 1024;
 constexpr size_t kDynamicReserved = kOptInShared + 64 * 1024;  // what lies past the launch's bytes is out of bounds
 
@@ -29,7 +29,7 @@ struct Allocation {
 struct Arena {
     static constexpr size_t kSpan = size_t{1} << 35, kGranule = size_t{1} << 16;
     uintptr_t base = uintptr_t{1} << 63;  // no address is near it until the arena is reserved
-    size_t used = 0;  // granules
+    size_t used = 0;                      // granules
     std::vector<Allocation*> all;
     Allocation** table = nullptr;  // by granule, living ones only; the granule after an allocation is null
     bool holds(uintptr_t address) const { return address - base < kSpan; }
@@ -84,8 +84,8 @@ struct Warp {
 };
 
 struct Engine {
-    bool running = false;      // a kernel thread is executing
-    bool counting = false;     // its block is one of the sample
+    bool running = false;   // a kernel thread is executing
+    bool counting = false;  // its block is one of the sample
     bool instrument = false;
     uint64_t seed = 0;
     int sampled_blocks = 8;

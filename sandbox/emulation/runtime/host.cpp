@@ -52,7 +52,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
     const bool to_device = arena.holds(reinterpret_cast<uintptr_t>(to)), from_device = arena.holds(reinterpret_cast<uintptr_t>(from));
     const bool says_to = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
     const bool says_from = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-    if (kind != cudaMemcpyDefault && bytes && ((to_device && !says_to) || (from_device && !says_from))) return remember(cudaErrorInvalidValue);
+    if (kind != cudaMemcpyDefault && bytes && ((to_device && !says_to) || (from_device && !says_from)))
+        return remember(cudaErrorInvalidValue);
     if (accessible(to, bytes, true) && accessible(from, bytes, false)) memmove(to, from, bytes);
     return sticky();
 }
@@ -60,7 +61,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height, cudaMemcpyKind kind) {
     if (width > to_pitch || width > from_pitch) return remember(cudaErrorInvalidValue);
     for (size_t row = 0; row < height; ++row)
-        if (cudaError_t code = cudaMemcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width, kind))
+        if (cudaError_t code =
+                cudaMemcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width, kind))
             return code;
     return cudaSuccess;
 }
@@ -75,31 +77,51 @@ cudaError_t cudaGetLastError(void) {
 
 const char* cudaGetErrorName(cudaError_t code) {
     switch (code) {
-        case cudaSuccess: return "cudaSuccess";
-        case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-        case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-        case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-        case cudaErrorInvalidSymbol: return "cudaErrorInvalidSymbol";
-        case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-        case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-        case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
-        case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-        case cudaErrorNotSupported: return "cudaErrorNotSupported";
-        default: return "cudaErrorUnknown";
+        case cudaSuccess:
+            return "cudaSuccess";
+        case cudaErrorInvalidValue:
+            return "cudaErrorInvalidValue";
+        case cudaErrorMemoryAllocation:
+            return "cudaErrorMemoryAllocation";
+        case cudaErrorInvalidConfiguration:
+            return "cudaErrorInvalidConfiguration";
+        case cudaErrorInvalidSymbol:
+            return "cudaErrorInvalidSymbol";
+        case cudaErrorInvalidDevice:
+            return "cudaErrorInvalidDevice";
+        case cudaErrorIllegalAddress:
+            return "cudaErrorIllegalAddress";
+        case cudaErrorMisalignedAddress:
+            return "cudaErrorMisalignedAddress";
+        case cudaErrorLaunchFailure:
+            return "cudaErrorLaunchFailure";
+        case cudaErrorNotSupported:
+            return "cudaErrorNotSupported";
+        default:
+            return "cudaErrorUnknown";
     }
 }
 
 const char* cudaGetErrorString(cudaError_t code) {
     switch (code) {
-        case cudaSuccess: return "no error";
-        case cudaErrorInvalidValue: return "invalid argument";
-        case cudaErrorMemoryAllocation: return "out of memory";
-        case cudaErrorInvalidConfiguration: return "invalid configuration argument";
-        case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
-        case cudaErrorMisalignedAddress: return "misaligned address";
-        case cudaErrorLaunchFailure: return "unspecified launch failure";
-        case cudaErrorNotSupported: return "operation not supported";
-        default: return "unknown error";
+        case cudaSuccess:
+            return "no error";
+        case cudaErrorInvalidValue:
+            return "invalid argument";
+        case cudaErrorMemoryAllocation:
+            return "out of memory";
+        case cudaErrorInvalidConfiguration:
+            return "invalid configuration argument";
+        case cudaErrorIllegalAddress:
+            return "an illegal memory access was encountered";
+        case cudaErrorMisalignedAddress:
+            return "misaligned address";
+        case cudaErrorLaunchFailure:
+            return "unspecified launch failure";
+        case cudaErrorNotSupported:
+            return "operation not supported";
+        default:
+            return "unknown error";
     }
 }
 
@@ -108,18 +130,41 @@ static constexpr int kMultiprocessors = 132, kThreadsPerMultiprocessor = 2048, k
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
     if (device != 0) return remember(cudaErrorInvalidDevice);
     switch (attribute) {
-        case cudaDevAttrMaxThreadsPerBlock: *value = kMaxBlockThreads; break;
-        case cudaDevAttrMaxSharedMemoryPerBlock: *value = kDefaultShared; break;
-        case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = kOptInShared; break;
-        case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = kOptInShared + 1024; break;
-        case cudaDevAttrWarpSize: *value = kWarp; break;
-        case cudaDevAttrMaxRegistersPerBlock: *value = 65536; break;
-        case cudaDevAttrMultiProcessorCount: *value = kMultiprocessors; break;
-        case cudaDevAttrL2CacheSize: *value = 50 << 20; break;
-        case cudaDevAttrMaxThreadsPerMultiProcessor: *value = kThreadsPerMultiprocessor; break;
-        case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-        case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
-        default: return remember(cudaErrorInvalidValue);
+        case cudaDevAttrMaxThreadsPerBlock:
+            *value = kMaxBlockThreads;
+            break;
+        case cudaDevAttrMaxSharedMemoryPerBlock:
+            *value = kDefaultShared;
+            break;
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+            *value = kOptInShared;
+            break;
+        case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+            *value = kOptInShared + 1024;
+            break;
+        case cudaDevAttrWarpSize:
+            *value = kWarp;
+            break;
+        case cudaDevAttrMaxRegistersPerBlock:
+            *value = 65536;
+            break;
+        case cudaDevAttrMultiProcessorCount:
+            *value = kMultiprocessors;
+            break;
+        case cudaDevAttrL2CacheSize:
+            *value = 50 << 20;
+            break;
+        case cudaDevAttrMaxThreadsPerMultiProcessor:
+            *value = kThreadsPerMultiprocessor;
+            break;
+        case cudaDevAttrComputeCapabilityMajor:
+            *value = 9;
+            break;
+        case cudaDevAttrComputeCapabilityMinor:
+            *value = 0;
+            break;
+        default:
+            return remember(cudaErrorInvalidValue);
     }
     return cudaSuccess;
 }

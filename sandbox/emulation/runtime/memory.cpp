@@ -85,12 +85,10 @@ std::string describe_address(uintptr_t address, unsigned size) {
     const std::string name = a->label.empty() ? "an allocation of " + std::to_string(a->end - a->begin) + " bytes"
                                               : a->label + " (" + std::to_string(a->end - a->begin) + " bytes)";
     if (!a->live) return "in " + name + " after it was freed";
-    if (address < a->begin)
-        snprintf(text, sizeof text, "%lu bytes before the start of ", static_cast<unsigned long>(a->begin - address));
+    if (address < a->begin) snprintf(text, sizeof text, "%lu bytes before the start of ", static_cast<unsigned long>(a->begin - address));
     else if (address + size > a->end)
         snprintf(text, sizeof text, "at offset %lu, past the end of ", static_cast<unsigned long>(address - a->begin));
-    else
-        snprintf(text, sizeof text, "at offset %lu of ", static_cast<unsigned long>(address - a->begin));
+    else snprintf(text, sizeof text, "at offset %lu of ", static_cast<unsigned long>(address - a->begin));
     return text + name;
 }
 

@@ -15,9 +15,7 @@ uintptr_t image_offset(const void* pc) {
     return pc && address - engine.image < engine.image_end - engine.image ? address - 1 - engine.image : 0;
 }
 
-static std::string place(uint3 v) {
-    return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
-}
+static std::string place(uint3 v) { return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")"; }
 
 void fail(int code, const char* kind, const std::string& what, int line, const void* pc) {
     if (!error.set) {
@@ -30,7 +28,8 @@ void fail(int code, const char* kind, const std::string& what, int line, const v
         if (engine.running) {
             error.block = ks_emu_block_idx;
             error.thread = ks_emu_thread_idx;
-            error.message = "kernel " + engine.kernel + ", block " + place(ks_emu_block_idx) + ", thread " + place(ks_emu_thread_idx) + ": " + what;
+            error.message =
+                "kernel " + engine.kernel + ", block " + place(ks_emu_block_idx) + ", thread " + place(ks_emu_thread_idx) + ": " + what;
         } else {
             error.message = std::string(kind) == "launch" ? "kernel " + engine.kernel + " " + what : what;
         }
@@ -47,9 +46,7 @@ std::string quoted(const std::string& text) {
     return out + "\"";
 }
 
-static std::string triple(uint3 v) {
-    return "[" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + "]";
-}
+static std::string triple(uint3 v) { return "[" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + "]"; }
 
 }  // namespace ks_emu
 
@@ -70,9 +67,9 @@ KS_API const char* ks_emu_report(void) {
     static std::string text;
     text = "{\"error\": null";
     if (error.set)
-        text = "{\"error\": {\"kind\": " + quoted(error.kind) + ", \"message\": " + quoted(error.message) + ", \"kernel\": " + quoted(error.kernel) +
-               ", \"block\": " + triple(error.block) + ", \"thread\": " + triple(error.thread) + ", \"line\": " + std::to_string(error.line) +
-               ", \"pc\": " + std::to_string(error.pc) + "}";
+        text = "{\"error\": {\"kind\": " + quoted(error.kind) + ", \"message\": " + quoted(error.message) +
+               ", \"kernel\": " + quoted(error.kernel) + ", \"block\": " + triple(error.block) + ", \"thread\": " + triple(error.thread) +
+               ", \"line\": " + std::to_string(error.line) + ", \"pc\": " + std::to_string(error.pc) + "}";
     text += ", \"launches\": [" + launches_json() + "]}";
     return text.c_str();
 }

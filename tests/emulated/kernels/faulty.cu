@@ -96,5 +96,18 @@ extern "C" int launch_with(int block, int shared, int opt_in) {
     KS_LAUNCH((idle), (1), (block), (shared), (0));
     return cudaGetLastError();
 }
+__global__ void set(float* out) { out[threadIdx.x] = 1; }
+extern "C" int use_after_free() {
+    float* scratch = nullptr;
+    cudaMalloc(&scratch, 128);
+    cudaFree(scratch);
+    KS_LAUNCH((set), (1), (32), (0), (0), scratch);
+    return cudaDeviceSynchronize();
+}
+extern "C" int pass_host_pointer() {
+    static float* const host = new float[32];
+    KS_LAUNCH((set), (1), (32), (0), (0), host);
+    return cudaDeviceSynchronize();
+}
 extern "C" float dereference(const float* device) { return device[0]; }
 extern "C" int copy_into(float* to, const float* from, int bytes) { return cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToDevice); }

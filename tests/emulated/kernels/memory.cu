@@ -72,6 +72,24 @@ __global__ void half_warps_diverge(float* out) {
     out[threadIdx.x] = v;
 }
 
+__global__ void shared_double(double* out, int stride) {
+    KS_DYNAMIC_SHARED(double, buffer);
+    buffer[threadIdx.x * stride] = threadIdx.x;
+    __syncthreads();
+    out[threadIdx.x] = buffer[threadIdx.x * stride];
+}
+
+__global__ void long_walk(const float* in, float* out, int n) {  // more accesses between barriers than the log keeps
+    float sum = 0;
+    for (int i = threadIdx.x; i < n; i += 32) sum += in[i];
+    out[threadIdx.x] = sum;
+}
+
+__global__ void once_each(int* visits) { atomicAdd(&visits[blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)], 1); }
+
+KS_EMU_EXPORT(shared_double)
+KS_EMU_EXPORT(long_walk)
+KS_EMU_EXPORT(once_each)
 KS_EMU_EXPORT(transpose)
 KS_EMU_EXPORT(transpose_conflicting)
 KS_EMU_EXPORT(transpose_padded)
