@@ -24,6 +24,7 @@ from kernelsearch.sandbox.files import read_left
 
 _REPORT_BYTES = 16 << 20
 _MAX_DIMENSION = 2**31 - 1  # of a grid in x (CUDA C++ Programming Guide)
+_MAX_COUNT = 1e18  # of anything: more than a CPU can do in a lifetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,9 @@ class LaunchReport:
     def counts(self) -> LaunchCounts | None:
         """For the time model; None when the figures cannot be true."""
         extents = (*self.grid, *self.block)
-        if min(extents) < 1 or self.shared < 0 or not all(math.isfinite(v) and v >= 0 for v in self.counters.values()):
+        if not all(1 <= extent <= _MAX_DIMENSION for extent in extents) or not 0 <= self.shared <= _MAX_DIMENSION:
+            return None
+        if not all(0 <= value <= _MAX_COUNT for value in self.counters.values()):  # false for what is not a number, too
             return None
         return LaunchCounts(kernel=self.kernel, grid=self.grid, block=self.block, shared=self.shared, counters=self.counters)
 

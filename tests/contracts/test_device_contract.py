@@ -90,7 +90,7 @@ class Bench:
 @pytest.fixture(scope="module", params=PARAMS)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     sandbox = open_sandbox(unsafe=True)
-    cache, scratch = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("scratch")
+    cache, scratch = tmp_path_factory.getbasetemp() / "emulated", tmp_path_factory.mktemp("scratch")
     if request.param in ON_GPU:
         found, nvcc = nvml.detect(), find_nvcc()
         if not found:

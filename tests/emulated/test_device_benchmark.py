@@ -41,7 +41,7 @@ def benchmark() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def toolchain(tmp_path_factory: pytest.TempPathFactory) -> EmulatedToolchain:
-    return EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=tmp_path_factory.mktemp("cache"), nvcc=None)
+    return EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=tmp_path_factory.getbasetemp() / "emulated", nvcc=None)
 
 
 @pytest.mark.parametrize("name", list(REFERENCES))

@@ -56,7 +56,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> EmulatedDevice:
 
 @pytest.fixture(scope="module")
 def toolchain(tmp_path_factory: pytest.TempPathFactory) -> EmulatedToolchain:
-    return EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=tmp_path_factory.mktemp("cache"), nvcc=None)
+    return EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=tmp_path_factory.getbasetemp() / "emulated", nvcc=None)
 
 
 def task(source: str, form: Form = Form.LAUNCHER) -> Task:
@@ -222,7 +222,7 @@ def with_nvcc(tmp_path_factory: pytest.TempPathFactory) -> EmulatedToolchain:
     nvcc = find_nvcc()
     if nvcc is None:
         pytest.skip("no nvcc on this machine")
-    sandbox, cache = open_sandbox(unsafe=True), tmp_path_factory.mktemp("cache")
+    sandbox, cache = open_sandbox(unsafe=True), tmp_path_factory.getbasetemp() / "emulated"
     compiler = NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch="sm_90")
     return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
 
