@@ -18,6 +18,7 @@ from kernelsearch.propose.rules.float_arithmetic import FloatArithmetic
 from kernelsearch.propose.rules.launch_bounds import LaunchBounds
 from kernelsearch.propose.rules.pad_shared import PadShared
 from kernelsearch.propose.rules.register_accumulator import RegisterAccumulator
+from kernelsearch.propose.rules.register_tiles import RegisterTiles
 from kernelsearch.propose.rules.restrict import Restrict
 from kernelsearch.propose.rules.row_team import BLOCK, WARP, RowTeam
 from kernelsearch.propose.rules.serial_partials import SerialPartials
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     RowTeam(WARP),
     RowTeam(BLOCK),
     TileTranspose(),
+    RegisterTiles(),
     TileMatmul(),
     VectorLoads(),
     Coarsen(),

@@ -1,4 +1,4 @@
-"""What the tiling rules share: a kernel with one thread an element of a matrix, and its two indices."""
+"""What the tiling rules share: a kernel with one thread an element of a matrix, its two indices, and a matrix product in it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ class Plane:
     work: list[Node]
     last: Node
     side: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`for (k = 0; k < inner; ++k) total += left[row * inner + k] * right[k * width + col]`, the statements of a plane's work before
+    it, which declare variables and touch no buffer, and those after it."""
+
+    loop: Node
+    total: str
+    inner: str
+    left: str
+    right: str
+    row: str
+    col: str
+    width: str
+    before: list[Node]
+    after: list[Node]
 
 
 def plane(tree: Tree, all_launches: Launches, kernel: Kernel) -> Plane | None:
@@ -69,3 +86,40 @@ def linear(text: str) -> tuple[str, str, str] | None:
         return match[1], match[2], match[3]
     match = re.fullmatch(r"(\w+)\+(\w+)\*(\w+)", flat)
     return (match[2], match[3], match[1]) if match else None
+
+
+def product(tree: Tree, kernel: Kernel, found: Plane) -> Product | None:
+    """The one matrix product in a plane's work, if all around it is plain."""
+    loops = [(node, factors) for node in found.work if (factors := _factors(tree, found, node)) is not None]
+    if len(loops) != 1:
+        return None
+    loop, (total, inner, left, right, row, col, width) = loops[0]
+    position = found.work.index(loop)
+    before, after = found.work[:position], found.work[position + 1 :]
+    plain = all(node.type == "declaration" and not any(True for _ in tree.walk("subscript_expression", under=node)) for node in before)
+    declared = {name for node in before for name in syntax.changed(tree, node)}
+    parameters = {p.name for p in kernel.parameters}
+    if not plain or not after or total not in declared or not {left, right} <= parameters:
+        return None
+    return Product(loop, total, inner, left, right, row, col, width, before, after)
+
+
+def _factors(tree: Tree, found: Plane, node: Node) -> tuple[str, ...] | None:
+    """Total, inner length, left and right buffer, row, column and width of a loop that is such a product."""
+    loop = syntax.loop(tree, node)
+    statements = syntax.statements(loop.body) if loop else []
+    if loop is None or len(statements) != 1 or tree.text_of(loop.start) != "0":
+        return None
+    text = syntax.squeeze(tree.text_of(statements[0]))
+    match = re.fullmatch(r"(\w+)\+=(\w+)\[([^\[\]]+)\]\*(\w+)\[([^\[\]]+)\];", text)
+    if match is None:
+        return None
+    total, inner = match[1], tree.text_of(loop.bound)
+    for left, a, right, b in ((match[2], match[3], match[4], match[5]), (match[4], match[5], match[2], match[3])):
+        first, second = linear(a), linear(b)
+        if first is None or second is None or first[1:] != (inner, loop.var) or second[0] != loop.var:
+            continue
+        row, col, width = first[0], second[2], second[1]
+        if {row, col} == set(found.axes) and found.ends[col] == width:
+            return total, inner, left, right, row, col, width
+    return None
