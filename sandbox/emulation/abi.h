@@ -65,7 +65,8 @@ size_t ks_emu_leaked_bytes(void);
 //     "message": one sentence with kernel, block, thread and what happened,
 //     "kernel": str, "block": [x,y,z], "thread": [x,y,z],
 //     "line": source line where the runtime knows it (barriers, collectives, launches), else 0,
-//     "pc": offset in the shared object of the offending access for `addr2line -e object.so 0x<pc>`, else 0
+//     "pc": offset in the shared object of the offending access, else 0. `addr2line -i -e object.so 0x<pc>` lists where it was inlined
+//           from, innermost first: the first line that is the candidate's is the one to show (vector types and __ldg are header code)
 //   },
 //   "launches": [{                           (in order; the "counters" and "sites" only with instrument = 1)
 //     "kernel": str, "line": int, "grid": [x,y,z], "block": [x,y,z], "shared": dynamic bytes,

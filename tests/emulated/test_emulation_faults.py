@@ -50,6 +50,7 @@ def test_write_to_an_input(faulty):
 def test_misaligned_vector_access(faulty):
     faulty.launch("misaligned", 1, 1, readonly(floats(32)), floats(32))
     expect(faulty, "misaligned", "reads 16 bytes at an address that is not a multiple of 16", "offset 4 of a0")
+    assert "in + 1" in source_line(faulty)
 
 
 def test_beyond_shared_memory(faulty):

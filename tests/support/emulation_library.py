@@ -102,8 +102,9 @@ class Library:
         return self.launches[-1].get("counters", {}) if self.launches else {}
 
     def line_of(self, offset: int) -> int:
-        told = subprocess.run(["addr2line", "-e", str(self.path), hex(offset)], capture_output=True, text=True, check=True)
-        return int(re.search(r":(\d+)", told.stdout)[1])
+        """The innermost line of the kernel's own file."""
+        told = subprocess.run(["addr2line", "-i", "-e", str(self.path), hex(offset)], capture_output=True, text=True, check=True)
+        return int(re.search(r"\.cu:(\d+)", told.stdout)[1])
 
 
 def _argument(value, pointer):

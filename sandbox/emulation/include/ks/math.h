@@ -53,7 +53,7 @@ KS_FN float normcdff(float x) { return static_cast<float>(normcdf(x)); }
 KS_FN float fdividef(float a, float b) { return a / b; }
 KS_FN float norm3df(float a, float b, float c) { return sqrtf(a * a + b * b + c * c); }
 KS_FN float rhypotf(float a, float b) { return 1.0f / hypotf(a, b); }
-KS_FN float saturate(float x) { return fminf(fmaxf(x, 0.0f), 1.0f); }
+
 
 // --- fast intrinsics
 KS_FN float __expf(float x) { return expf(x); }
@@ -68,7 +68,7 @@ KS_FN float __tanf(float x) { return tanf(x); }
 KS_FN float __tanhf(float x) { return tanhf(x); }
 KS_FN void __sincosf(float x, float* s, float* c) { *s = sinf(x), *c = cosf(x); }
 KS_FN float __fdividef(float a, float b) { return a / b; }
-KS_FN float __saturatef(float x) { return saturate(x); }
+KS_FN float __saturatef(float x) { return fminf(fmaxf(x, 0.0f), 1.0f); }
 KS_FN float __frsqrt_rn(float x) { return rsqrtf(x); }
 
 // --- arithmetic with a stated rounding; only to nearest is emulated, the others fail to compile by name

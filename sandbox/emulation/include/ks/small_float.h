@@ -150,7 +150,7 @@ KS_T KS_S __hmax(KS_S a, KS_S b) { return KS_S(fmaxf(a, b)); }
 KS_T KS_S __hmin(KS_S a, KS_S b) { return KS_S(fminf(a, b)); }
 KS_T KS_P __hmax2(KS_P a, KS_P b) { return {__hmax(a.x, b.x), __hmax(a.y, b.y)}; }
 KS_T KS_P __hmin2(KS_P a, KS_P b) { return {__hmin(a.x, b.x), __hmin(a.y, b.y)}; }
-KS_T KS_S __hadd_sat(KS_S a, KS_S b) { return KS_S(saturate(static_cast<float>(a) + static_cast<float>(b))); }
+KS_T KS_S __hadd_sat(KS_S a, KS_S b) { return KS_S(__saturatef(static_cast<float>(a) + static_cast<float>(b))); }
 KS_T KS_S atomicAdd(KS_S* address, KS_S value) {
     return ks_emu::atomic_update(address, [value](KS_S old) KS_OURS { return old + value; });
 }
