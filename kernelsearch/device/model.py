@@ -20,6 +20,7 @@ from kernelsearch.model import Hardware, KernelResources
 WARP = 32
 SECTOR = 32  # bytes
 _SCHEDULERS = 4  # warp instructions issued per cycle and SM, since Volta (CUDA C++ Programming Guide)
+_L1_BYTES_PER_CYCLE = 128  # L1, shared and local memory share one data path (architecture whitepapers)
 _L2_PORT_BYTES_PER_CYCLE = 64  # from L2 into one SM (A100 whitepaper, cache hierarchy)
 _L1_BEYOND_SHARED = 28 * 1024  # L1 that is left when shared memory takes all it can: 256 KB less 228 KB on sm_90, same on sm_80/89
 _SYSTEM_SHARED = 1024  # bytes of shared memory the system keeps for each block since sm_80 (CUDA C++ Programming Guide)
@@ -35,6 +36,7 @@ _INSTRUCTIONS_PER_ACCESS = 2.5  # the access, its share of addresses and of the 
 _L1_FAR_REUSE = 0.1  # share of repeated accesses that come too late for an overflowing L1; assumed
 _L2_FAR_REUSE = 0.3  # the same for L2, which all blocks share; assumed
 _ATOMIC_UNITS = 32  # addresses that L2 can update in the same cycle; assumed
+_SPILL_ROUNDS = 8  # times that a thread moves each spilled byte: spills lie in loops; assumed
 _NEXT_LAUNCH = 0.5  # a launch behind another costs this share of one alone; assumed
 _SHARPNESS = 3.0  # exponent of the soft maximum; assumed
 
@@ -173,14 +175,18 @@ def _instructions(launch: LaunchCounts) -> float:
     return _INSTRUCTIONS_PER_BLOCK * launch.get("warp_blocks") + _INSTRUCTIONS_PER_ACCESS * launch.get(*accesses)
 
 
-def _sm_cycles(launch: LaunchCounts, instructions: float, fp64_share: float, hardware: Hardware) -> dict[str, float]:
+def _sm_cycles(
+    launch: LaunchCounts, instructions: float, fp64_share: float, hardware: Hardware, resources: KernelResources | None
+) -> dict[str, float]:
     """Cycles of SM pipes, summed over all SMs."""
+    spilled = resources.spill_store_bytes + resources.spill_load_bytes if resources else 0
     fp64_lanes = hardware.fp64_flops / (2 * hardware.sm_count * hardware.clock_hz)
     return {
         "issue": instructions / _SCHEDULERS,
         "fp64": instructions * fp64_share * WARP / max(1.0, fp64_lanes),
         "l1": _l1_wavefronts(launch, "load") + _l1_wavefronts(launch, "store") + launch.get("global_atomic_sectors"),
         "shared": launch.get("shared_load_wavefronts", "shared_store_wavefronts") + 2 * launch.get("shared_atomic_serial"),
+        "spills": spilled * launch.warps * WARP * _SPILL_ROUNDS / _L1_BYTES_PER_CYCLE,
     }
 
 
@@ -208,14 +214,14 @@ def modelled(launch: LaunchCounts, hardware: Hardware, resources: KernelResource
     instructions = _instructions(launch)
     us = 1e6 / hardware.clock_hz  # one cycle
     busiest = math.ceil(launch.blocks / hardware.sm_count) / launch.blocks  # share of the work that the fullest SM has
-    pipes = _sm_cycles(launch, instructions, fp64_share, hardware)
+    pipes = _sm_cycles(launch, instructions, fp64_share, hardware, resources)
     dram_bytes = traffic.dram_read + traffic.dram_write
     waves = math.ceil(launch.blocks / (fits.resident * hardware.sm_count))
     chain = _chain_cycles(launch, hardware, traffic.load_miss, min(1.0, dram_bytes / traffic.l2) if traffic.l2 else 0.0)
     terms = {
         "dram": dram_bytes / (_DRAM_EFFICIENCY * hardware.dram_bytes_per_s) * 1e6,
         "l2": max(traffic.l2 / hardware.l2_bytes_per_s * 1e6, traffic.l2 * busiest / _L2_PORT_BYTES_PER_CYCLE * us),
-        "l1 and shared": (pipes["l1"] + pipes["shared"]) * busiest * us,
+        "l1 and shared": (pipes["l1"] + pipes["shared"] + pipes["spills"]) * busiest * us,
         "issue": pipes["issue"] * busiest * us,
         "fp64": pipes["fp64"] * busiest * us,
         "atomics": launch.get("global_atomic_serial") / _ATOMIC_UNITS * us,

@@ -22,7 +22,7 @@ from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
 from kernelsearch.toolchain.base import Toolchain
 from kernelsearch.toolchain.cache import BuildCache, build_key
 from kernelsearch.toolchain.emulated_errors import explain
-from kernelsearch.toolchain.emulated_source import rewrite, unsupported
+from kernelsearch.toolchain.emulated_source import not_rewritten, rewrite, unsupported
 
 _SECONDS = 60.0
 # Why these flags: sandbox/emulation/README.md. Short loops are peeled because nvcc unrolls them, and the time model counts blocks.
@@ -73,9 +73,6 @@ class EmulatedToolchain(Toolchain):
 
     def _build(self, candidate: Candidate, task: Task, *, accepted_by_nvcc: bool) -> Build:
         """g++'s part, from the cache where the rewritten source was built before."""
-        if construct := unsupported(candidate.source):
-            log = f"line {construct.line}: the emulated device does not know {construct.construct}"
-            return Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED, log=log)
         plan: LaunchPlan | None = None
         if task.form is Form.KERNELS:
             try:
@@ -83,6 +80,9 @@ class EmulatedToolchain(Toolchain):
             except UsageError as error:
                 return Build(ok=False, toolchain=self.name, failure=Verdict.BUILD_FAILED, log=str(error))
         text = rewrite(candidate.source, plan)
+        if construct := unsupported(candidate.source) or not_rewritten(text):
+            log = f"line {construct.line}: the emulated device does not know {construct.construct}"
+            return Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED, log=log)
         flags = (*_CANDIDATE, *kept_flags(candidate.flags))
         key = build_key(
             source=text,

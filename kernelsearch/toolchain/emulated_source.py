@@ -50,12 +50,24 @@ class Unsupported:
 
 def unsupported(text: str) -> Unsupported | None:
     """The first construct in `text` that only a real device knows, comments and strings aside."""
-    code = _COMMENT_OR_STRING.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    code = _code(text)
     found = [(match.start(), construct) for pattern, construct in _UNSUPPORTED if (match := pattern.search(code))]
     if not found:
         return None
     offset, construct = min(found)
     return Unsupported(line=code.count("\n", 0, offset) + 1, construct=construct)
+
+
+def not_rewritten(text: str) -> Unsupported | None:
+    """A launch that `rewrite` left in `text` as it was, because it is not one to the syntax tree."""
+    code = _code(text)
+    offset = code.find("<<<")
+    return None if offset < 0 else Unsupported(line=code.count("\n", 0, offset) + 1, construct="this form of a launch (inside a macro?)")
+
+
+def _code(text: str) -> str:
+    """`text` with comments and strings blanked out, line ends kept."""
+    return _COMMENT_OR_STRING.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
 def rewrite(text: str, plan: LaunchPlan | None) -> str:

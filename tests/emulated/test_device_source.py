@@ -8,7 +8,7 @@ from kernelsearch.device.emulated_compare import disagreement
 from kernelsearch.model import DType, Expression, Launch, LaunchPlan, Verdict
 from kernelsearch.toolchain.emulated import kept_flags
 from kernelsearch.toolchain.emulated_errors import explain
-from kernelsearch.toolchain.emulated_source import rewrite, unsupported
+from kernelsearch.toolchain.emulated_source import not_rewritten, rewrite, unsupported
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,14 @@ def test_constructs_without_emulation_are_found_with_their_line(text: str, line:
 
 def test_comments_strings_and_similar_names_are_no_constructs():
     assert unsupported('// asm(\n/* texture<x> */ const char* s = "asm("; int plasma(int); plasma(1);') is None
+
+
+def test_a_launch_that_the_syntax_tree_does_not_see_is_found_afterwards():
+    text = rewrite("// k<<<1, 1>>>();\n#define GO k<<<1, 1>>>()\nvoid f() { k<<<1, 1>>>(); }\n", None)
+    found = not_rewritten(text)
+    assert found is not None
+    assert found.line == 2
+    assert not_rewritten(rewrite("void f() { k<<<1, 1>>>(); }\n", None)) is None
 
 
 ERROR = "candidate.cu: In function 'void f()':\ncandidate.cu:7:3: error: {}\n"

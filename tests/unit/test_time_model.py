@@ -86,6 +86,11 @@ def test_fewer_resident_blocks_hide_less_latency():
     assert crowded.terms["latency"] > free.terms["latency"]
 
 
+def test_spilled_registers_cost_more_than_the_occupancy_they_buy():
+    roomy, spilling = resources(128), KernelResources(kernel="copy", registers=64, spill_store_bytes=256, spill_load_bytes=512)
+    assert modelled(copy_launch(), H100, spilling).us > modelled(copy_launch(), H100, roomy).us
+
+
 def test_double_precision_costs_where_there_are_few_lanes_for_it():
     ada = read(paths.data("profiles") / "hardware" / "rtx4090.toml")
     busy = copy_launch(warp_blocks=1e9)
