@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kernelsearch import source
 from kernelsearch.model import LaunchPlan
 
-_COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+_COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 _UNROLL = re.compile(r"^([ \t]*#[ \t]*pragma[ \t]+)unroll\b[ \t(]*(\d*)[^\n]*$", re.MULTILINE)
 _MAX_UNROLL, _DEFAULT_UNROLL = 65_534, 16  # what GCC takes; what a bare pragma asks for here
 _UNSUPPORTED = (
