@@ -93,7 +93,6 @@ struct Engine {
     Warp* warp = nullptr;
     int lane = 0;
     void* scheduler_stack = nullptr;
-    sigjmp_buf escape;
     size_t dynamic_shared = 0;  // bytes the launch asked for
     uintptr_t static_shared = 0;
     size_t static_shared_size = 0;
@@ -105,6 +104,7 @@ struct Engine {
     unsigned char poison = 0xff;
 };
 extern Engine engine KS_HIDDEN;
+extern sigjmp_buf escape KS_HIDDEN;  // where a kernel's fault leads: out of the launch
 
 uint64_t mix(uint64_t x);  // splitmix64: all pseudo-random choices derive from the order seed through it
 

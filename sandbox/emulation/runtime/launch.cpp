@@ -131,7 +131,7 @@ static cudaError_t launch_kernel(const Launch& launch) {
     ks_emu_grid_dim = launch.grid;
     begin_launch(launch);
     const SignalGuard guard;
-    if (sigsetjmp(engine.escape, 1) == 0) {
+    if (sigsetjmp(escape, 1) == 0) {
         engine.running = true;
         run_grid(launch);
     }

@@ -11,7 +11,7 @@
 
 namespace ks_emu {
 
-Arena arena;
+constinit Arena arena;
 static constexpr size_t kPage = 4096;
 
 static void* reserve(size_t bytes, int protection) {

@@ -34,7 +34,7 @@ void fail(int code, const char* kind, const std::string& what, int line, const v
             error.message = std::string(kind) == "launch" ? "kernel " + engine.kernel + " " + what : what;
         }
     }
-    if (engine.running) siglongjmp(engine.escape, 1);
+    if (engine.running) siglongjmp(escape, 1);
 }
 
 std::string quoted(const std::string& text) {

@@ -15,7 +15,9 @@ alignas(1024) unsigned char ks_emu_dynamic_shared[ks_emu::kDynamicReserved];
 
 namespace ks_emu {
 
-Engine engine;
+// Constant-initialised: constructors of the candidate's own variables call hooks before any of ours has run.
+constinit Engine engine;
+sigjmp_buf escape;
 static std::vector<Warp> warps;
 static Body body;
 static void* arguments;

@@ -36,6 +36,7 @@
 // Code of ours that runs inside a kernel but is not the kernel's: not hooked, and not inlined into hooked code.
 #define KS_OURS __attribute__((no_sanitize("thread"), no_sanitize_coverage))
 #define KS_UNHOOKED __attribute__((noinline)) KS_OURS
+#define KS_PURE KS_UNHOOKED __attribute__((const))  // value to value: its branches are not the kernel's basic blocks
 #define KS_INLINE inline __attribute__((always_inline))
 #define KS_HIDDEN __attribute__((visibility("hidden")))
 #define KS_API __attribute__((visibility("default")))

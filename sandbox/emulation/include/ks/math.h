@@ -126,7 +126,7 @@ KS_FN unsigned __sad(int a, int b, unsigned c) { return static_cast<unsigned>(a 
 KS_FN unsigned __usad(unsigned a, unsigned b, unsigned c) { return (a > b ? a - b : b - a) + c; }
 KS_FN int __hadd(int a, int b) { return static_cast<int>((static_cast<long long>(a) + b) >> 1); }
 KS_FN unsigned __uhadd(unsigned a, unsigned b) { return static_cast<unsigned>((static_cast<unsigned long long>(a) + b) >> 1); }
-KS_FN unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+KS_PURE inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
     const uint64_t bytes = static_cast<uint64_t>(b) << 32 | a;
     unsigned result = 0;
     for (int i = 0; i < 4; ++i) {
@@ -147,11 +147,11 @@ KS_FN unsigned __funnelshift_lc(unsigned lo, unsigned hi, unsigned shift) {
 KS_FN unsigned __funnelshift_rc(unsigned lo, unsigned hi, unsigned shift) {
     return shift >= 32 ? hi : __funnelshift_r(lo, hi, shift);
 }
-KS_FN int __dp4a(int a, int b, int c) {
+KS_PURE inline int __dp4a(int a, int b, int c) {
     for (int i = 0; i < 32; i += 8) c += static_cast<signed char>(a >> i) * static_cast<signed char>(b >> i);
     return c;
 }
-KS_FN unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
+KS_PURE inline unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
     for (int i = 0; i < 32; i += 8) c += (a >> i & 0xff) * (b >> i & 0xff);
     return c;
 }
@@ -159,7 +159,7 @@ KS_FN unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
 // --- conversions; out of range saturates and NaN gives 0, as on the device
 namespace ks_emu {
 template <class To, class From>
-KS_INLINE To saturating(From x) {
+KS_PURE To saturating(From x) {
     if (x != x) return 0;
     constexpr From low = static_cast<From>(std::is_signed_v<To> ? -1 : 0) * static_cast<From>(uint64_t{1} << (8 * sizeof(To) - 1));
     constexpr From high = static_cast<From>(uint64_t{1} << (8 * sizeof(To) - 1)) * (std::is_signed_v<To> ? 1 : 2);

@@ -25,11 +25,11 @@ KS_UNHOOKED T compare_and_swap(T* address, T expected, T desired) {
 }  // namespace ks_emu
 
 #define KS_ATOMIC(name, T, expression)                                                      \
-    inline T name(T* address, T value) {                                                    \
+    KS_INLINE T name(T* address, T value) {                                                 \
         return ks_emu::atomic_update(address, [value](T old) KS_OURS -> T { return expression; }); \
     }                                                                                       \
-    inline T name##_block(T* address, T value) { return name(address, value); }             \
-    inline T name##_system(T* address, T value) { return name(address, value); }
+    KS_INLINE T name##_block(T* address, T value) { return name(address, value); }          \
+    KS_INLINE T name##_system(T* address, T value) { return name(address, value); }
 
 using ks_ull = unsigned long long;
 KS_ATOMIC(atomicAdd, int, old + value)
@@ -64,8 +64,8 @@ KS_ATOMIC(atomicInc, unsigned, old >= value ? 0 : old + 1)
 KS_ATOMIC(atomicDec, unsigned, old == 0 || old > value ? value : old - 1)
 
 #define KS_CAS(T)                                                                           \
-    inline T atomicCAS(T* address, T expected, T desired) { return ks_emu::compare_and_swap(address, expected, desired); } \
-    inline T atomicCAS_block(T* address, T expected, T desired) { return ks_emu::compare_and_swap(address, expected, desired); }
+    KS_INLINE T atomicCAS(T* address, T expected, T desired) { return ks_emu::compare_and_swap(address, expected, desired); } \
+    KS_INLINE T atomicCAS_block(T* address, T expected, T desired) { return ks_emu::compare_and_swap(address, expected, desired); }
 KS_CAS(int)
 KS_CAS(unsigned)
 KS_CAS(ks_ull)

@@ -8,14 +8,14 @@
 namespace ks_emu {
 
 struct HalfFormat {
-    KS_INLINE static unsigned short round(float x) {
+    KS_PURE static unsigned short round(float x) {
         return x != x ? 0x7fff : std::bit_cast<unsigned short>(static_cast<_Float16>(x));
     }
     KS_INLINE static float widen(unsigned short bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
 };
 
 struct BfloatFormat {
-    KS_INLINE static unsigned short round(float x) {
+    KS_PURE static unsigned short round(float x) {
         const unsigned bits = std::bit_cast<unsigned>(x);
         return x != x ? 0x7fff : static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
     }
@@ -23,7 +23,7 @@ struct BfloatFormat {
 };
 
 // To float with the last bit set when inexact, so that rounding again gives what rounding once would.
-KS_INLINE float to_odd(double x) {
+KS_PURE inline float to_odd(double x) {
     const float near = static_cast<float>(x);
     if (static_cast<double>(near) == x || near != near || std::isinf(near)) return near;
     unsigned bits = std::bit_cast<unsigned>(near);
