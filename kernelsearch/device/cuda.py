@@ -21,15 +21,16 @@ from kernelsearch.device import nvml
 from kernelsearch.device.base import Job, JobResult, KernelCounters, Mode, ProfileResult
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
-from kernelsearch.errors import ToolMissing
+from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
 from kernelsearch.sandbox.files import read_left
 
-_WARM_BOXES = 3  # verifying, timing and one to come
+_WARM_BOXES = 4  # each is ready after about a second, and a candidate takes two
 _WARM_PROFILERS = 1
 _LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
 _TABLE_BYTES = 8 << 20
+_BEGUN = '{"begun": true}'  # the runner's line before it loads the candidate
 _MODULES = {"cupy": ("cupy", "numpy"), "pycuda": ("pycuda", "numpy")}
 _EXTRAS = {"cupy": "gpu", "pycuda": "pycuda"}
 _PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_PATH", "CUDA_HOME")  # where a machine's libraries lie; ours to trust
@@ -121,8 +122,10 @@ class CudaDevice:
                 conditions = nvml.around(before, nvml.state(self._gpu.uuid))
             if end.timed_out:
                 return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s", seconds=seconds), end
+            if _BEGUN not in end.stdout:
+                raise DeviceLost(f"a warm box on {self._gpu.name} was dead before its job began: {_died(end)}")
             result = delivery.result(seconds)
-            if end.returncode != 0 and not result.failure:
+            if result is None or (end.returncode != 0 and result.failure is None):
                 result = JobResult(failure=Verdict.CRASHED, detail=_died(end), seconds=seconds)
         finally:
             delivery.close()
@@ -196,4 +199,4 @@ def _died(end: BoxResult) -> str:
     if end.returncode < 0:
         return f"the process died of {signal.Signals(-end.returncode).name}"
     last = end.stderr.strip().splitlines()
-    return f"the process ended with exit code {end.returncode}" + (f": {last[-1][:300]}" if last else "")
+    return f"the process ended with exit code {end.returncode} and without a result" + (f": {last[-1][:300]}" if last else "")

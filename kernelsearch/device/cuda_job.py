@@ -70,13 +70,13 @@ class Delivery:
         (inputs / "job.json").write_text(text)
         (inputs / "job.json").chmod(0o644)
 
-    def result(self, seconds: float) -> JobResult:
-        """What the box left behind, after `seconds` of its wall clock; CRASHED when its report cannot be used."""
+    def result(self, seconds: float) -> JobResult | None:
+        """What the box left behind, after `seconds` of its wall clock; None when that is no report."""
         text = os.pread(self._report, REPORT_BYTES, 0)
         try:
             report = codec.load_json(_Report, text)
         except UsageError:
-            return JobResult(failure=Verdict.CRASHED, detail="the process ended without a report", seconds=seconds)
+            return None
         if report.failure is not None:
             return JobResult(failure=_FAILURES.get(report.failure, Verdict.CRASHED), detail=report.detail[:2000], seconds=seconds)
         if problem := self._problem(report, seconds):

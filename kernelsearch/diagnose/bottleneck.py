@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from kernelsearch.model import Bottleneck, Build, Metric, Resource
 
+SECTOR = 32  # bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -176,12 +178,13 @@ def _occupancy(e: Evidence) -> Bottleneck | None:
     waves = e.get("launch__waves_per_multiprocessor")
     if waves is not None and waves < e.limits.waves:
         return Bottleneck(
-            resource=Resource.OCCUPANCY, evidence=f"the grid fills {100 * waves:.0f} % of the GPU; more or smaller blocks would"
+            resource=Resource.OCCUPANCY, evidence=f"the grid fills {100 * waves:.2g} % of the GPU; more or smaller blocks would"
         )
     if active is None or active >= e.limits.occupancy:
         return None
-    registers = e.get("launch__registers_per_thread")
-    because = "" if registers is None else f", at {registers:.0f} registers a thread"
+    figures = (("registers a thread", "launch__registers_per_thread"), ("threads a block", "launch__block_size"))
+    known = [f"{value:.0f} {what}" for what, name in figures if (value := e.get(name)) is not None]
+    because = f", with {' and '.join(known)}" if known else ""
     return Bottleneck(resource=Resource.OCCUPANCY, evidence=f"only {active:.0f} % of the warps that could be resident are{because}")
 
 

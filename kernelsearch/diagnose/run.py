@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from kernelsearch import workload
 from kernelsearch.device.base import Job, KernelCounters, Mode
-from kernelsearch.diagnose.bottleneck import Evidence, accesses, bottleneck
+from kernelsearch.diagnose.bottleneck import SECTOR, Evidence, accesses, bottleneck
 from kernelsearch.diagnose.roofline import SPEED_OF_LIGHT, roofline
 from kernelsearch.lab import Lab
 from kernelsearch.model import Build, Measurement, Metric, Profile, Task
@@ -77,7 +77,7 @@ def facts(evidence: Evidence, speed_of_light: float | None) -> dict[str, str]:
     """Short derived figures for tables and prompts; a name ending in % says that the number is one."""
     found = {}
     if speed_of_light is not None:
-        found["speed of light %"] = f"{speed_of_light:.0f}"
+        found["speed of light %"] = f"{speed_of_light:.0f}" if speed_of_light >= 10 else f"{speed_of_light:.2g}"
     for access in accesses(evidence):
         found[f"sectors/request ({access.word})"] = f"{access.sectors:.1f}"
     found.update((label, f"{value:.0f}") for name, label in _SHOWN.items() if (value := evidence.get(name)) is not None)
@@ -87,6 +87,8 @@ def facts(evidence: Evidence, speed_of_light: float | None) -> dict[str, str]:
         found["bank conflicts %"] = f"{100 * conflicts:.0f}"
     if evidence.dram_bytes is not None and evidence.task_bytes:
         found["DRAM bytes / task bytes"] = f"{evidence.dram_bytes / evidence.task_bytes:.2f}"
+    if evidence.task_bytes and (touched := sum(a.sectors * a.requests * SECTOR for a in accesses(evidence))):
+        found["bytes accessed / task bytes"] = f"{touched / evidence.task_bytes:.1f}"
     if evidence.build.resources:
         found["spilled bytes"] = f"{evidence.spill_bytes}"
     return found

@@ -49,6 +49,7 @@ def main() -> None:
     if not sys.stdin.readline():
         gpu.close()  # not needed after all
         return
+    _say({"begun": True})  # from here on, an early end is the candidate's doing
     job = json.loads((inputs / "job.json").read_bytes())
     report = _serve(gpu, job, inputs, outputs)
     with (outputs / "result.json").open("r+b") as file:

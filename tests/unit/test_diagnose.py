@@ -133,6 +133,11 @@ def test_the_busiest_unit_is_named_or_what_keeps_all_idle(counters: dict[str, fl
     assert found(evidence(counters)) is resource
 
 
+def test_low_occupancy_is_told_with_what_may_cause_it() -> None:
+    limit = bottleneck(evidence({DRAM: 12.0, WARPS: 32.0, "launch__registers_per_thread": 20.0, "launch__block_size": 32.0}))
+    assert limit.evidence == "only 32 % of the warps that could be resident are, with 20 registers a thread and 32 threads a block"
+
+
 def test_launches_that_take_most_of_the_time_come_before_everything() -> None:
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=25.0)) is Resource.LAUNCH
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=400.0)) is Resource.DRAM_BANDWIDTH
@@ -140,13 +145,15 @@ def test_launches_that_take_most_of_the_time_come_before_everything() -> None:
 
 def test_facts_are_short_figures_of_what_is_known() -> None:
     counters = {**traffic(load=18.52), DRAM: 63.4, "dram__bytes_read.sum": 3e6, "dram__bytes_write.sum": 1e6}
-    shown = facts(evidence(counters, task_bytes=2e6), 21.6)
+    shown = facts(evidence(counters, task_bytes=64_000), 21.6)
     assert shown["sectors/request (load)"] == "18.5"
     assert shown["DRAM %"] == "63"
-    assert shown["DRAM bytes / task bytes"] == "2.00"
+    assert shown["DRAM bytes / task bytes"] == "62.50"
+    assert shown["bytes accessed / task bytes"] == "11.3"
     assert shown["speed of light %"] == "22"
     assert "occupancy %" not in shown and "bank conflicts %" not in shown
     assert facts(evidence(), None) == {}
+    assert facts(evidence(), 0.314) == {"speed of light %": "0.31"}
 
 
 def test_the_kernel_that_takes_most_time_in_all_is_chosen_by_its_longest_launch() -> None:

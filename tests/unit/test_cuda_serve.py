@@ -1,0 +1,170 @@
+"""How the device `cuda` reads the end of a box, with a pretended GPU, sandbox and runner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kernelsearch import catalog, nsight, paths
+from kernelsearch.device import cuda, nvml
+from kernelsearch.device.base import Call, Job, Mode, Tensor
+from kernelsearch.errors import DeviceLost, ToolMissing
+from kernelsearch.model import Build, DType, Metric, Verdict
+from kernelsearch.sandbox.base import Box, BoxResult
+
+GPU = nvml.GpuInfo(ordinal=0, name="NVIDIA H100", uuid="GPU-test", arch="sm_90", driver="580", minor=0)
+READY = json.dumps({"facts": {"cupy": "14"}})
+BEGUN = json.dumps({"begun": True})
+Ending = Callable[[Path], BoxResult]
+
+
+class PretendBox:
+    """Ready at once; what `ending` does in the output folder is what the job did."""
+
+    def __init__(self, box: Box, ending: Ending) -> None:
+        self.box, self.ending = box, ending
+        self.sent = b""
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    def read_line(self, timeout_s: float) -> str | None:
+        return READY
+
+    def wait(self, timeout_s: float) -> BoxResult:
+        return self.ending(self.box.writable[0])
+
+    def kill(self) -> None: ...
+
+
+class PretendSandbox:
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        self.boxes: list[Box] = []
+
+    def start(self, box: Box) -> PretendBox:
+        self.boxes.append(box)
+        return PretendBox(box, self.ending)
+
+
+def ended(
+    *, returncode: int = 0, stdout: str = READY + BEGUN, stderr: str = "", timed_out: bool = False, report: dict | None = None
+) -> Ending:
+    def ending(outputs: Path) -> BoxResult:
+        if report is not None:
+            (outputs / "result.json").write_text(json.dumps({"failure": None, "detail": "", "calls": [], "notes": {}} | report))
+        return BoxResult(returncode=returncode, stdout=stdout, stderr=stderr, seconds=0.0, timed_out=timed_out)
+
+    return ending
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(cuda, "_libraries", lambda backend: (tmp_path / "site",))
+    monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
+    devices = []
+
+    def make(ending: Ending):
+        sandbox = PretendSandbox(ending)
+        devices.append(
+            cuda.CudaDevice(sandbox=sandbox, scratch=tmp_path / "boxes", hardware=catalog.hardware("h100"), ordinal=0, backend="cupy")
+        )
+        return devices[-1], sandbox
+
+    yield make
+    for device in devices:
+        device.close()
+
+
+def job(tmp_path: Path, mode: Mode = Mode.VERIFY) -> Job:
+    (tmp_path / "k.so").write_bytes(b"code")
+    build = Build(ok=True, toolchain="t", artifact=str(tmp_path / "k.so"))
+    call = Call(label="c", args=(Tensor(name="y", dtype=DType.F32, count=2, written=True),), values={})
+    return Job(build=build, entry="solve", plan=None, calls=(call,), mode=mode)
+
+
+GOOD = {"calls": [{"label": "c", "samples_us": []}]}
+
+
+def test_a_job_that_ends_well_gives_its_outputs_and_says_what_it_knows(opened, tmp_path: Path) -> None:
+    device, sandbox = opened(ended(report=GOOD))
+    result = device.run(job(tmp_path))
+    assert result.failure is None
+    assert bytes(result.calls[0].outputs["y"]) == bytes(8)
+    assert device.facts["cupy"] == "14" and device.name == "NVIDIA H100"
+    assert not any(box.writable[0].exists() for box in sandbox.boxes[:1])  # used up
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict", "words"),
+    [
+        (ended(timed_out=True, returncode=-9), Verdict.TIMED_OUT, "no end after 30 s"),
+        (ended(returncode=-11), Verdict.CRASHED, "SIGSEGV"),
+        (ended(returncode=1, stderr="x\nlast words"), Verdict.CRASHED, "last words"),
+        (ended(), Verdict.CRASHED, "without a result"),
+        (ended(returncode=-6, report=GOOD), Verdict.CRASHED, "SIGABRT"),
+        (ended(returncode=-6, report={"failure": "crashed", "detail": "c: illegal address"}), Verdict.CRASHED, "illegal address"),
+        (ended(report={"failure": "cheated", "detail": "c: wrote past the end of y"}), Verdict.CHEATED, "past the end"),
+    ],
+)
+def test_every_other_end_is_the_candidates_with_its_reason(opened, tmp_path: Path, ending: Ending, verdict: Verdict, words: str) -> None:
+    result = opened(ending)[0].run(job(tmp_path))
+    assert result.failure is verdict
+    assert words in result.detail
+
+
+def test_a_box_that_died_before_the_job_began_is_not_the_candidates_fault(opened, tmp_path: Path) -> None:
+    with pytest.raises(DeviceLost, match="before its job began"):
+        opened(ended(returncode=-9, stdout=READY))[0].run(job(tmp_path))
+
+
+def test_a_box_sees_one_gpu_and_its_own_folders_alone(opened, tmp_path: Path) -> None:
+    _, sandbox = opened(ended(report=GOOD))
+    box = sandbox.boxes[0]
+    assert box.env["CUDA_VISIBLE_DEVICES"] == "GPU-test"
+    assert len(box.writable) == 1 and box.writable[0].is_relative_to(tmp_path / "boxes")
+    root = paths.data("sandbox").parent
+    assert not any(root.is_relative_to(path) or path == root / "tasks" for path in box.readable)
+
+
+def test_counters_are_those_that_were_asked_for(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = '"ID","Kernel Name","a__b.sum","extra__c"\n"","","byte",""\n"0","k(int)","7","9"\n'
+
+    def ending(outputs: Path) -> BoxResult:
+        (outputs / "ncu.csv").write_text(table)
+        return ended(report=GOOD)(outputs)
+
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    device, sandbox = opened(ending)
+    found = device.profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"])
+    assert [(kernel.kernel, dict(kernel.metrics)) for kernel in found.kernels] == [("k(int)", {"a__b.sum": Metric(value=7.0, unit="byte")})]
+    assert sandbox.boxes[-1].command[0] == "/opt/ncu"
+
+
+def test_missing_counters_have_a_reason(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: None)
+    assert "ncu" in opened(ended())[0].profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"]).missing
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    missing = opened(ended(returncode=-11))[0].profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"]).missing
+    assert "no table" in missing and "SIGSEGV" in missing
+
+
+def test_without_gpu_or_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opening(ordinal: int) -> None:
+        cuda.CudaDevice(
+            sandbox=PretendSandbox(ended()), scratch=tmp_path, hardware=catalog.hardware("h100"), ordinal=ordinal, backend="cupy"
+        )
+
+    monkeypatch.setattr(nvml, "detect", list)
+    with pytest.raises(ToolMissing, match="--device emulated"):
+        opening(0)
+    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    with pytest.raises(ToolMissing, match="no GPU 3"):
+        opening(3)
+    monkeypatch.setattr(cuda.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolMissing, match=r"kernelsearch\[gpu\]"):
+        opening(0)
