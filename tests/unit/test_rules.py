@@ -122,7 +122,17 @@ def test_rewrites_parse_and_keep_comments_and_strings(name: str) -> None:
         assert rewrite.summary
 
 
-ONCE = ("register-accumulator", "pad-shared", "restrict", "warp-per-row", "block-per-row", "tile-transpose", "tile-matmul", "vector-loads")
+ONCE = (
+    "register-accumulator",
+    "pad-shared",
+    "restrict",
+    "warp-per-row",
+    "block-per-row",
+    "tile-transpose-16",
+    "tile-transpose-32",
+    "tile-matmul",
+    "vector-loads",
+)
 
 
 @pytest.mark.parametrize("name", BEFORE)

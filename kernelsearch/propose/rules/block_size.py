@@ -43,6 +43,12 @@ class BlockSize:
                     yield Rewrite(source=source, flags=program.flags, directive=f"{self.name}-{shape}", summary=summary)
 
 
+def resized(source: str, kernel: Kernel, size: tuple[int, ...]) -> str | None:
+    """`source` with blocks of `size` for `kernel`; None when that cannot be done safely."""
+    edits = _edits(parse(source), Launches(source), kernel, size)
+    return None if edits is None else apply(source, edits)
+
+
 def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, ...]) -> list[Edit] | None:
     """The edits that give every launch of `kernel` blocks of `size`; None when that cannot be done safely."""
     found: dict[tuple[int, int], str] = {}
@@ -54,10 +60,12 @@ def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, 
             return None
         for axis, (old, new) in enumerate(zip(present, size, strict=True)):
             constant = all_launches.constants.get(geometry.block[axis].text)
+            if old != new and str(old) in literals:
+                return None
             if constant is not None:
                 if found.setdefault((constant.start, constant.end), str(new)) != str(new):
                     return None  # one constant for two axes that would differ
-            elif not geometry.block[axis].text.isdigit() or str(old) in literals:
+            elif not geometry.block[axis].text.isdigit():
                 return None
             elif old != new:
                 grid = _grid(geometry, axis, old, new)
@@ -87,6 +95,8 @@ def _grid(geometry: Geometry, axis: int, old: int, new: int) -> dict[tuple[int, 
         return {}
     extent: Extent = geometry.grid[axis]
     text = extent.text
+    if re.search(r"\w\.[xyz]\b", text):  # it follows a dim3 variable, most likely the block
+        return {}
     if geometry.plan:
         text = re.sub(rf"(\bcdiv\(.*,\s*){old}(\s*\))", rf"\g<1>{new}\g<2>", text)
     text = re.sub(rf"\+\s*{old - 1}(\s*\)\s*//?\s*){old}\b", rf"+ {new - 1}\g<1>{new}", text)

@@ -9,9 +9,9 @@ from functools import partial
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches, ceiling
-from kernelsearch.propose.rules.tile import Plane, Product, plane, product
-from kernelsearch.source import Kernel, Tree, apply, kernels, parse
+from kernelsearch.propose.rules.geometry import ceiling
+from kernelsearch.propose.rules.tile import Plane, Product, planes, product
+from kernelsearch.source import Kernel, Tree, apply
 
 _EACH = 4  # elements of the result a thread holds along either side
 _SIDE = 16  # threads along either side of the block, and the depth of a tile
@@ -20,23 +20,19 @@ _OWN = {"tile_a", "tile_b", "part", "step", "corner_row", "corner_col"}
 
 
 class RegisterTiles:
-    """For the same kernels as `tile-matmul`, where blocks are 16 by 16 and the sum begins at zero."""
+    """For the same kernels as `tile-matmul`, where blocks are 16 by 16 or can be made so, and the sum begins at zero."""
 
     name = "register-tiles"
     relieves = (Resource.L2, Resource.DRAM_BANDWIDTH, Resource.COMPUTE, Resource.LATENCY, Resource.UNCOALESCED)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
-        for kernel in kernels(program.source):
-            found = plane(tree, all_launches, kernel)
-            wanted = product(tree, kernel, found) if found else None
-            if found is None or wanted is None or found.side != _SIDE or not all_launches.owned(kernel.name):
-                continue
-            text = _body(tree, kernel, found, wanted)
+        for tree, kernel, found, all_launches in planes(program.source, (_SIDE,)):
+            wanted = product(tree, kernel, found)
+            text = _body(tree, kernel, found, wanted) if wanted and all_launches.owned(kernel.name) else ""
             if text:
                 grids = [edit for axis in (0, 1) for edit in all_launches.rescale(kernel.name, partial(ceiling, by=_EACH), axis)]
                 first = syntax.statements(syntax.body(tree, kernel))[0]
-                source = apply(program.source, [syntax.anew(tree, first.start_byte, found.last.end_byte, text), *grids])
+                source = apply(tree.text, [syntax.anew(tree, first.start_byte, found.last.end_byte, text), *grids])
                 summary = f"{_EACH}x{_EACH} elements in the registers of each thread of {kernel.name}"
                 yield Rewrite(source=source, flags=program.flags, directive=self.name, summary=summary)
 

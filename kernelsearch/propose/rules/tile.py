@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernelsearch.propose.rules import syntax
+from kernelsearch.propose.rules.block_size import resized
 from kernelsearch.propose.rules.geometry import Launches
-from kernelsearch.source import Kernel, Node, Tree
+from kernelsearch.source import Kernel, Node, Tree, kernels, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,22 @@ class Product:
     after: list[Node]
 
 
-def plane(tree: Tree, all_launches: Launches, kernel: Kernel) -> Plane | None:
-    """The kernel read that way, if every launch has one square block size of at most 32 by 32."""
+def planes(source: str, sides: tuple[int, ...]) -> Iterator[tuple[Tree, Kernel, Plane, Launches]]:
+    """Every such kernel of `source`, for each of the sides that its block has or can be given: in the source that has it so."""
+    for number, kernel in enumerate(kernels(source)):
+        for side in sides:
+            all_launches = Launches(source)
+            blocks = {all_launches.block(geometry) for geometry in all_launches.of(kernel.name)}
+            text = source if blocks == {(side, side)} else resized(source, kernel, (side, side))
+            if text is None:
+                continue
+            tree, changed = parse(text), kernels(text)[number]
+            found = _plane(tree, Launches(text), changed)
+            if found is not None:
+                yield tree, changed, found, Launches(text)
+
+
+def _plane(tree: Tree, all_launches: Launches, kernel: Kernel) -> Plane | None:
     body = syntax.body(tree, kernel)
     statements = syntax.statements(body)
     indices = [found for node in statements[:2] if (found := syntax.thread_index(tree, node))]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches
-from kernelsearch.propose.rules.tile import Plane, Product, plane, product
-from kernelsearch.source import Edit, Kernel, Tree, apply, kernels, parse
+from kernelsearch.propose.rules.tile import Plane, Product, planes, product
+from kernelsearch.source import Edit, Kernel, Tree, apply
+
+_SIDES = (16, 32)
 
 
 class TileMatmul:
@@ -19,13 +20,15 @@ class TileMatmul:
     relieves = (Resource.L2, Resource.DRAM_BANDWIDTH, Resource.UNCOALESCED, Resource.LATENCY)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
-        for kernel in kernels(program.source):
-            found = plane(tree, all_launches, kernel)
-            wanted = product(tree, kernel, found) if found else None
-            if found and wanted and (edits := _edits(tree, kernel, found, wanted)):
-                summary = f"multiply {found.side}x{found.side} tiles in shared memory in {kernel.name}"
-                yield Rewrite(source=apply(program.source, edits), flags=program.flags, directive=self.name, summary=summary)
+        for tree, kernel, found, _ in planes(program.source, _SIDES):
+            wanted = product(tree, kernel, found)
+            if wanted and (edits := _edits(tree, kernel, found, wanted)):
+                yield Rewrite(
+                    source=apply(tree.text, edits),
+                    flags=program.flags,
+                    directive=f"{self.name}-{found.side}",
+                    summary=f"multiply {found.side}x{found.side} tiles in shared memory in {kernel.name}",
+                )
 
 
 def _edits(tree: Tree, kernel: Kernel, found: Plane, p: Product) -> list[Edit]:

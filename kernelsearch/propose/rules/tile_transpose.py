@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches
-from kernelsearch.propose.rules.tile import Plane, linear, plane
-from kernelsearch.source import Kernel, Node, Tree, apply, kernels, parse
+from kernelsearch.propose.rules.tile import Plane, linear, planes
+from kernelsearch.source import Kernel, Node, Tree, apply
+
+_SIDES = (32, 16)  # as wide as a warp first
 
 
 class TileTranspose:
@@ -19,15 +20,17 @@ class TileTranspose:
     relieves = (Resource.UNCOALESCED, Resource.DRAM_BANDWIDTH, Resource.L2)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
-        for kernel in kernels(program.source):
-            found = plane(tree, all_launches, kernel)
-            text = _tiled(tree, kernel, found) if found else None
-            if found and text:
+        for tree, kernel, found, _ in planes(program.source, _SIDES):
+            text = _tiled(tree, kernel, found)
+            if text is not None:
                 statements = syntax.statements(syntax.body(tree, kernel))
-                source = apply(program.source, [syntax.anew(tree, statements[0].start_byte, statements[-1].end_byte, text)])
-                summary = f"transpose {found.side}x{found.side} tiles through shared memory in {kernel.name}"
-                yield Rewrite(source=source, flags=program.flags, directive=self.name, summary=summary)
+                edit = syntax.anew(tree, statements[0].start_byte, statements[-1].end_byte, text)
+                yield Rewrite(
+                    source=apply(tree.text, [edit]),
+                    flags=program.flags,
+                    directive=f"{self.name}-{found.side}",
+                    summary=f"transpose {found.side}x{found.side} tiles through shared memory in {kernel.name}",
+                )
 
 
 def _tiled(tree: Tree, kernel: Kernel, found: Plane) -> str | None:
