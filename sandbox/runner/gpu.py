@@ -58,13 +58,14 @@ def main() -> None:
 
 
 def _open(backend: str, lock: Path) -> Gpu:
+    make: Callable[[], Gpu]
     if backend == "cupy":
-        from gpu_cupy import CupyGpu as Backend
+        from gpu_cupy import CupyGpu as make
     else:
-        from gpu_pycuda import PycudaGpu as Backend
+        from gpu_pycuda import PycudaGpu as make
     with lock.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        return Backend()
+        return make()
 
 
 def _say(message: Mapping[str, Any]) -> None:
@@ -161,7 +162,7 @@ def _enough(samples: list[float], timing: Mapping[str, Any], seconds: float) -> 
     if count < timing["min_samples"] or count % 10:
         return False
     quartiles = statistics.quantiles(samples, n=4)
-    return (quartiles[2] - quartiles[0]) / count**0.5 <= PRECISION * quartiles[1]
+    return bool((quartiles[2] - quartiles[0]) / count**0.5 <= PRECISION * quartiles[1])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +52,9 @@ def param(dtype: str, value: int | float) -> Param:
     return Param(code, float(value) if code in "df" else int(value))
 
 
+Handle = Any  # a module or an event, as the library has it
+
+
 class CudaFailure(Exception):
     """A CUDA call failed: the error's name and words, as the library gives them. Sticky ones end the process's use of the GPU."""
 
@@ -77,23 +80,23 @@ class Gpu(Protocol):
 
     def fill(self, pointer: int, byte: int, nbytes: int) -> None: ...
 
-    def load(self, image: bytes) -> object:
+    def load(self, image: bytes) -> Handle:
         """A module from a cubin."""
         ...
 
     def prepare(
-        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+        self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
     ) -> Callable[[], None]:
         """A launch with its arguments packed, so that launching again costs the host next to nothing. `kernel` is the symbol."""
         ...
 
-    def event(self) -> object: ...
+    def event(self) -> Handle: ...
 
-    def record(self, event: object) -> None: ...
+    def record(self, event: Handle) -> None: ...
 
-    def wait(self, event: object) -> None: ...
+    def wait(self, event: Handle) -> None: ...
 
-    def elapsed_us(self, begin: object, end: object) -> float: ...
+    def elapsed_us(self, begin: Handle, end: Handle) -> float: ...
 
     def synchronise(self) -> None:
         """Wait for all streams, and surface errors of kernels that ran."""

@@ -21,7 +21,7 @@ from gpu_elf import address_of, addresses
 GUARD = 256  # bytes: also the alignment that cudaMalloc gives, so buffers keep it
 POISON = 0xFF
 
-_C_TYPES = {
+_C_TYPES: dict[str, Any] = {
     "d": ctypes.c_double,
     "f": ctypes.c_float,
     "q": ctypes.c_int64,
@@ -159,8 +159,10 @@ class Call:
             tensor.write(outputs)
 
     def close(self) -> None:
-        for item in (*self._tensors, *self._scratch):
-            item.free()
+        for tensor in self._tensors:
+            tensor.free()
+        for buffer in self._scratch:
+            buffer.free()
 
 
 class Program:
@@ -168,12 +170,12 @@ class Program:
 
     def __init__(self, gpu: Gpu, artifact: Path, entry: str | None) -> None:
         self._gpu = gpu
-        self._entry = None
+        self._entry: Any = None
         if entry is None:
             image = artifact.read_bytes()
             self._module = gpu.load(image)
             # Sections of code are named after their kernels.
-            self._symbols = {name.decode() for name in re.findall(rb"\0\.text\.([A-Za-z0-9_$.]+)(?=\0)", image)}
+            self._symbols: set[str] = {name.decode() for name in re.findall(rb"\0\.text\.([A-Za-z0-9_$.]+)(?=\0)", image)}
         else:
             try:
                 self._library = ctypes.CDLL(str(artifact))
@@ -181,7 +183,7 @@ class Program:
             except (OSError, AttributeError) as error:
                 raise NotLoadable(str(error)) from error
             self._entry.restype = None
-            self._last_error = _last_error(artifact, entry, address_of(self._entry))
+            self._last_error = _last_error(artifact, entry, address_of(self._library, entry))
 
     def launches(self, call: Call, spec: Mapping[str, Any]) -> list[Launch]:
         """What to run for one call, in order."""
@@ -226,7 +228,12 @@ def _last_error(library: Path, entry: str, entry_address: int) -> Callable[[], s
         return lambda: None
     take = ctypes.CFUNCTYPE(ctypes.c_int)(found["cudaGetLastError"])
     name = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int)(found["cudaGetErrorName"])
-    return lambda: name(code).decode() if (code := take()) else None
+
+    def pending() -> str | None:
+        code = take()
+        return f"{name(code).decode()}" if code else None
+
+    return pending
 
 
 def _param(arg: Tensor | Param) -> Param:

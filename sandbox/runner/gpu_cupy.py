@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import cupy
 import numpy as np
 from cupy.cuda import driver, runtime
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Param
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param
 
 _STREAM = 0  # the legacy default stream
 
@@ -66,12 +66,12 @@ class CupyGpu:
         with _named():
             runtime.memsetAsync(pointer, byte, nbytes, _STREAM)
 
-    def load(self, image: bytes) -> object:
+    def load(self, image: bytes) -> Handle:
         with _named():
             return driver.moduleLoadData(image)
 
     def prepare(
-        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+        self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
     ) -> Callable[[], None]:
         with _named():
             function = driver.moduleGetFunction(module, kernel)
@@ -90,19 +90,19 @@ class CupyGpu:
 
         return launch
 
-    def event(self) -> object:
+    def event(self) -> Handle:
         with _named():
             return runtime.eventCreate()
 
-    def record(self, event: object) -> None:
+    def record(self, event: Handle) -> None:
         with _named():
             runtime.eventRecord(event, _STREAM)
 
-    def wait(self, event: object) -> None:
+    def wait(self, event: Handle) -> None:
         with _named():
             runtime.eventSynchronize(event)
 
-    def elapsed_us(self, begin: object, end: object) -> float:
+    def elapsed_us(self, begin: Handle, end: Handle) -> float:
         with _named():
             return float(runtime.eventElapsedTime(begin, end)) * 1e3
 

@@ -23,9 +23,9 @@ def addresses(path: Path, names: Collection[str], known: str, known_address: int
     return {name: base + values[name] for name in names if name in values}
 
 
-def address_of(function: ctypes._CFuncPtr) -> int:
-    """Where a function that was looked up lies."""
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+def address_of(library: ctypes.CDLL, name: str) -> int:
+    """Where an exported function lies."""
+    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
 
 
 def _values(image: bytes, names: Collection[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pycuda
 import pycuda.driver as driver
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Param
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param
 
 
 @contextmanager
@@ -67,12 +67,12 @@ class PycudaGpu:
         with _named():
             driver.memset_d8_async(pointer, byte, nbytes)
 
-    def load(self, image: bytes) -> object:
+    def load(self, image: bytes) -> Handle:
         with _named():
             return driver.module_from_buffer(image)
 
     def prepare(
-        self, module: object, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
+        self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
     ) -> Callable[[], None]:
         with _named():
             function = module.get_function(kernel)
@@ -87,19 +87,19 @@ class PycudaGpu:
 
         return launch
 
-    def event(self) -> object:
+    def event(self) -> Handle:
         with _named():
             return driver.Event()
 
-    def record(self, event: object) -> None:
+    def record(self, event: Handle) -> None:
         with _named():
             event.record()
 
-    def wait(self, event: object) -> None:
+    def wait(self, event: Handle) -> None:
         with _named():
             event.synchronize()
 
-    def elapsed_us(self, begin: object, end: object) -> float:
+    def elapsed_us(self, begin: Handle, end: Handle) -> float:
         with _named():
             return float(begin.time_till(end)) * 1e3
 

@@ -257,9 +257,9 @@ def test_a_function_that_a_library_hides_is_found_beside_one_that_it_exports(run
     source.write_text('__attribute__((visibility("hidden"))) int hidden(void) { return 41; }\nint solve(void) { return hidden() + 1; }')
     subprocess.run(["gcc", "-shared", "-fPIC", "-O0", "-o", str(library), str(source)], check=True)
     elf = sys.modules["gpu_elf"]
-    solve = ctypes.CDLL(str(library)).solve
-    found = elf.addresses(library, ("hidden", "absent"), "solve", elf.address_of(solve))
+    solve = elf.address_of(ctypes.CDLL(str(library)), "solve")
+    found = elf.addresses(library, ("hidden", "absent"), "solve", solve)
     assert found.keys() == {"hidden"}
     assert ctypes.CFUNCTYPE(ctypes.c_int)(found["hidden"])() == 41
     subprocess.run(["strip", str(library)], check=True)
-    assert elf.addresses(library, ("hidden",), "solve", elf.address_of(solve)) == {}
+    assert elf.addresses(library, ("hidden",), "solve", solve) == {}
