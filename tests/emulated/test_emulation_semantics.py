@@ -42,6 +42,14 @@ def test_shuffles_follow_widths_and_masks(threads, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_exchanges_in_a_row_do_not_mix(threads, seed):
+    out = np.zeros(32, np.int32)
+    threads.launch("exchanges_in_a_row", 1, 32, out, seed=seed)
+    lane = np.arange(32)
+    assert (out == ((lane ^ 16) * 100 + lane // 4 * 4) * 100 + 31).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_votes(threads, seed):
     out = np.zeros(7, np.uint32)
     threads.launch("votes", 1, 32, out, seed=seed)

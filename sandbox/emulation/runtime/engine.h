@@ -69,7 +69,9 @@ struct Lane {
     int line;
     unsigned mask;
     uint64_t value;
-    // results of the last completed collective that this lane took part in
+    int source;          // whose value it wants
+    uint64_t* gathered;  // or where it wants all of them: 32, on its own stack
+    // What the last collective gave it. All of it is copied at once: other lanes may be at the next collective before it runs again.
     uint64_t received;
     unsigned votes, members;
     uint3 index;

@@ -112,7 +112,8 @@ extern "C" {
     KS_HIDDEN void __tsan_read##n(void* p) { access(p, n, Op::Load, __builtin_return_address(0)); } \
     KS_HIDDEN void __tsan_write##n(void* p) { access(p, n, Op::Store, __builtin_return_address(0)); }
 KS_SIZE(1)
-KS_SIZE(2) KS_SIZE(4) KS_SIZE(8) KS_SIZE(16)
+KS_SIZE(2)
+KS_SIZE(4) KS_SIZE(8) KS_SIZE(16)
 #define KS_UNALIGNED(n) \
     KS_HIDDEN void __tsan_unaligned_read##n(void* p) { access_unaligned(p, n, Op::Load, __builtin_return_address(0)); } \
     KS_HIDDEN void __tsan_unaligned_write##n(void* p) { access_unaligned(p, n, Op::Store, __builtin_return_address(0)); }

@@ -81,6 +81,8 @@ static void wait(Wait reason, unsigned mask, uint64_t value, int line) {
     lane.mask = mask;
     lane.value = value;
     lane.line = line;
+    lane.source = 0;
+    lane.gathered = nullptr;
     to_scheduler();
 }
 
@@ -94,7 +96,9 @@ static void complete(Warp& warp, unsigned group) {
     for (unsigned rest = group; rest; rest &= rest - 1) {
         Lane& lane = warp.lanes[std::countr_zero(rest)];
         lane.wait = Wait::None;
-        lane.received = lane.value;
+        lane.received = group >> lane.source & 1 ? warp.lanes[lane.source].value : lane.value;
+        if (lane.gathered)
+            for (int i = 0; i < kWarp; ++i) lane.gathered[i] = warp.lanes[i].value;
         lane.votes = votes;
         lane.members = group;
     }
@@ -112,7 +116,7 @@ static void try_complete(Warp& warp, unsigned mask) {
     complete(warp, group);
 }
 
-static Lane& arrive(unsigned mask, uint64_t value, int line) {
+static Lane& arrive(unsigned mask, uint64_t value, int line, int source = 0, uint64_t* gathered = nullptr) {
     Warp& warp = *engine.warp;
     const unsigned self = 1u << engine.lane;
     if (!(mask & self))
@@ -123,6 +127,8 @@ static Lane& arrive(unsigned mask, uint64_t value, int line) {
     lane.mask = mask;
     lane.value = value;
     lane.line = line;
+    lane.source = source & 31;
+    lane.gathered = gathered;
     try_complete(warp, mask);
     if (lane.wait == Wait::None) warp.ready &= ~self;  // the last to come runs on
     else to_scheduler();
@@ -278,29 +284,25 @@ unsigned ks_emu_barrier(int predicate, int line) {
     return static_cast<unsigned>(warp.lanes[engine.lane].received);
 }
 
-uint64_t ks_emu_shuffle(unsigned mask, uint64_t value, int source, int line) {
-    Lane& lane = arrive(mask, value, line);
-    const int from = lane.members >> (source & 31) & 1 ? source & 31 : engine.lane;
-    return engine.warp->lanes[from].received;
-}
+uint64_t ks_emu_shuffle(unsigned mask, uint64_t value, int source, int line) { return arrive(mask, value, line, source).received; }
 
 unsigned ks_emu_vote(unsigned mask, int predicate, int line) { return arrive(mask, predicate != 0, line).votes; }
 
 unsigned ks_emu_match(unsigned mask, uint64_t value, int line) {
-    const Lane& lane = arrive(mask, value, line);
+    uint64_t values[kWarp];
     unsigned same = 0;
-    for (unsigned rest = lane.members; rest; rest &= rest - 1) {
+    for (unsigned rest = arrive(mask, value, line, 0, values).members; rest; rest &= rest - 1) {
         const int i = std::countr_zero(rest);
-        same |= (engine.warp->lanes[i].received == value ? 1u : 0u) << i;
+        same |= (values[i] == value ? 1u : 0u) << i;
     }
     return same;
 }
 
 uint64_t ks_emu_reduce(unsigned mask, uint64_t value, uint64_t (*combine)(uint64_t, uint64_t), int line) {
-    const Lane& lane = arrive(mask, value, line);
-    unsigned rest = lane.members;
-    uint64_t total = engine.warp->lanes[std::countr_zero(rest)].received;
-    for (rest &= rest - 1; rest; rest &= rest - 1) total = combine(total, engine.warp->lanes[std::countr_zero(rest)].received);
+    uint64_t values[kWarp];
+    unsigned rest = arrive(mask, value, line, 0, values).members;
+    uint64_t total = values[std::countr_zero(rest)];
+    for (rest &= rest - 1; rest; rest &= rest - 1) total = combine(total, values[std::countr_zero(rest)]);
     return total;
 }
 

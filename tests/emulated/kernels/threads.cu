@@ -61,6 +61,16 @@ __global__ void tiles(int* out) {  // 40 threads: the last warp is partial
     out[200 + rank] = cg::reduce(tile, out[39 - rank], cg::greater<int>());
 }
 
+// Some lanes are at the second exchange before others have taken what the first one gave them.
+__global__ void exchanges_in_a_row(int* out) {
+    const auto tile = cg::tiled_partition<4>(cg::this_thread_block());
+    const int lane = threadIdx.x;
+    int v = __shfl_xor_sync(0xffffffffu, lane, 16);
+    v = v * 100 + tile.shfl(lane, 0);
+    v = v * 100 + __reduce_max_sync(0xffffffffu, static_cast<int>(tile.shfl_xor(lane, 1)));
+    out[lane] = v;
+}
+
 __global__ void atomics(int* i, unsigned* u, float* f, unsigned long long* l) {
     const int t = threadIdx.x;
     atomicAdd(i, t), atomicMax(i + 1, t), atomicMin(i + 2, -t), atomicSub(i + 3, 1), atomicOr(i + 4, 1 << t % 8);
@@ -97,6 +107,7 @@ __global__ void wait_for_flag(volatile int* flag, int* out) {
 
 KS_EMU_EXPORT(block_sum)
 KS_EMU_EXPORT(shuffles)
+KS_EMU_EXPORT(exchanges_in_a_row)
 KS_EMU_EXPORT(votes)
 KS_EMU_EXPORT(tiles)
 KS_EMU_EXPORT(atomics)
