@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kernelsearch.errors import BaselineFailed
 from kernelsearch.lab import Lab, open_lab
 from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals
 from kernelsearch.propose import open_proposer
+from kernelsearch.propose.base import Proposer
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
@@ -181,13 +182,13 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
-    with closing(lab):
-        spec = replace(spec, task=digest.task(task), task_name=task.name)
+    spec = replace(spec, task=digest.task(task), task_name=task.name)
+    tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
+    with closing(_open_lab(spec)) as lab:
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         header = Header(version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment)
         with closing(RunFolder.create(folder, header)) as home:
-            return _search_in(home, lab, spec.budget, watch, stop)
+            return _search_in(home, lab, tools, spec.budget, watch, stop)
 
 
 def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: threading.Event) -> Result:
@@ -199,16 +200,33 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
         damage = home.damaged
         if aside := home.journal.repair():
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
-        spec = home.spec
-        lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
-        with closing(lab):
+        tools = _Tools.of(home.spec, home.journal.totals)
+        with closing(_open_lab(home.spec)) as lab:
             if lab.environment.device != home.environment.device:
-                watch(
-                    Warned(
-                        text=f"the run began on {home.environment.device}; times from {lab.environment.device} are not comparable with it"
-                    )
-                )
-            return _search_in(home, lab, budget or spec.budget, watch, stop)
+                other = f"times from {lab.environment.device} are not comparable with it"
+                watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
+            return _search_in(home, lab, tools, budget or home.spec.budget, watch, stop)
+
+
+def _open_lab(spec: RunSpec) -> Lab:
+    return open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    """What a specification names."""
+
+    proposer: Proposer
+    strategy: Strategy
+    rewards: RewardProfile
+
+    @classmethod
+    def of(cls, spec: RunSpec, spent: Totals) -> _Tools:
+        return cls(
+            proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent)),
+            strategy=open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options),
+            rewards=catalog.reward_profile(spec.reward),
+        )
 
 
 def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
@@ -218,22 +236,19 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     return spec.proposer_options
 
 
-def _search_in(home: RunFolder, lab: Lab, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
-    spec, journal = home.spec, home.journal
-    with ExitStack() as stack:
-        proposer = open_proposer(spec.proposer, options=_proposer_options(spec, journal.totals))
-        worker = LocalWorker(task=home.task, lab=lab, proposer=proposer)
-        stack.callback(worker.close)
-        strategy = open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options)
-        watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
-        run = Run(
-            budget=budget,
-            parallel=spec.parallel,
-            rewards=catalog.reward_profile(spec.reward),
-            watch=watch,
-            stop=stop,
-            before=journal.totals.seconds,
-        )
-        ended = search(run, strategy, worker, journal)
-        watch(Ended(reason=ended))
+def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
+    spec, journal = replace(home.spec, budget=budget), home.journal
+    watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    run = Run(
+        budget=budget,
+        parallel=spec.parallel,
+        rewards=tools.rewards,
+        watch=watch,
+        stop=stop,
+        before=journal.totals.seconds,
+    )
+    worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
+    with closing(worker):
+        ended = search(run, tools.strategy, worker, journal)
+    watch(Ended(reason=ended))
     return Result(folder=home.path, baseline=journal.nodes[0], best=journal.best or journal.nodes[0], totals=journal.totals, ended=ended)

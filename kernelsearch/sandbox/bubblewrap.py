@@ -129,7 +129,7 @@ def _namespaces(user: int | None) -> list[str]:
 
 
 def _mounts(box: Box) -> list[str]:
-    """The file system, outermost first, so that a job folder inside /tmp lies over the private /tmp."""
+    """The file system, outermost first, so that a job folder or an interpreter inside /tmp lies over the private /tmp."""
     policy = box_policy()
     options: list[str] = []
     for root in policy.system_roots:
@@ -137,12 +137,14 @@ def _mounts(box: Box) -> list[str]:
             options += ["--symlink", str(root.readlink()), str(root)]
         elif root.is_dir():
             options += ["--ro-bind", str(root), str(root)]
-    for path in (*policy.system_files, *_interpreter()):
+    for path in policy.system_files:
         options += _bind("--ro-bind-try", path)
     # Root mapped into a user namespace still owns /proc/sys, whose core_pattern names a program that the host's kernel runs.
     options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for folder, size in (("/tmp", policy.tmp_bytes), ("/dev/shm", policy.shm_bytes)):
         options += ["--perms", "1777", "--size", str(size), "--tmpfs", folder]
+    for path in _interpreter():
+        options += _bind("--ro-bind-try", path)
     for device in box.devices:
         options += _bind("--dev-bind", device)
     if box.devices:
