@@ -152,7 +152,7 @@ class EmulatedToolchain(Toolchain):
     @cached_property
     def _emulation(self) -> str:
         """What the headers and the runtime are, by content."""
-        files = sorted(path for path in self._headers.rglob("*") if path.is_file())
+        files = sorted(path for path in self._headers.rglob("*") if path.is_file() and path.suffix != ".md")
         return digest.of_text(*(f"{path.relative_to(self._headers)}\n{path.read_text()}" for path in files))
 
 
