@@ -177,6 +177,8 @@ def shared_arrays(text: str) -> tuple[SharedArray, ...]:
 def problems(text: str) -> tuple[Problem, ...]:
     """Places that do not parse, in source order, with the text there."""
     tree = parse(text)
+    if not tree.root.has_error:
+        return ()
     return tuple(
         Problem(line=tree.line(node.start_byte), text=tree.text_of(node) or f"missing {node.type!r}")
         for node in tree.walk()

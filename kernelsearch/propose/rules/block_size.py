@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Extent, Geometry, Launches
+from kernelsearch.propose.rules.geometry import Extent, Geometry, Launches, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _ONE = ((256,), (128,), (512,), (64,), (1024,))
@@ -28,7 +28,7 @@ class BlockSize:
     relieves = (Resource.OCCUPANCY, Resource.LATENCY, Resource.LAUNCH, Resource.UNCOALESCED)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        all_launches = Launches(program.source)
+        all_launches = read_launches(program.source)
         for kernel in kernels(program.source):
             geometries = all_launches.of(kernel.name)
             if not geometries:
@@ -45,7 +45,7 @@ class BlockSize:
 
 def resized(source: str, kernel: Kernel, size: tuple[int, ...]) -> str | None:
     """`source` with blocks of `size` for `kernel`; None when that cannot be done safely."""
-    edits = _edits(parse(source), Launches(source), kernel, size)
+    edits = _edits(parse(source), read_launches(source), kernel, size)
     return None if edits is None else apply(source, edits)
 
 
@@ -68,6 +68,8 @@ def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, 
             elif not geometry.block[axis].text.isdigit():
                 return None
             elif old != new:
+                if _coupled(tree, all_launches, geometry, old):
+                    return None
                 grid = _grid(geometry, axis, old, new)
                 if grid is None:
                     return None
@@ -77,6 +79,14 @@ def _edits(tree: Tree, all_launches: Launches, kernel: Kernel, size: tuple[int, 
     if not all_launches.owned(kernel.name) and not any((c.start, c.end) in found for c in all_launches.constants.values()):
         return None
     return [Edit(start, end, text) for (start, end), text in found.items()]
+
+
+def _coupled(tree: Tree, all_launches: Launches, geometry: Geometry, old: int) -> bool:
+    """Whether another kernel has the same grid, or a scratch buffer the literal in its length: then the block means something there."""
+    grid = [extent.text for extent in geometry.grid]
+    others = any(g.kernel != geometry.kernel and [e.text for e in g.grid] == grid for g in all_launches.all)
+    buffers = (tree.text_of(comment) for comment in tree.walk("comment"))
+    return others or any(re.match(rf"//\s*scratch:.*\b{old}\b", text) for text in buffers)
 
 
 def _array_lengths(tree: Tree, kernel: Kernel) -> Iterator[Node]:

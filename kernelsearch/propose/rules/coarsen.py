@@ -9,7 +9,7 @@ from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
 from kernelsearch.propose.rules.elementwise import Elementwise, elementwise
-from kernelsearch.propose.rules.geometry import Launches, ceiling
+from kernelsearch.propose.rules.geometry import ceiling, read_launches
 from kernelsearch.source import Edit, Kernel, Tree, apply, kernels, parse
 
 
@@ -20,7 +20,7 @@ class Coarsen:
     relieves = (Resource.LATENCY, Resource.LAUNCH, Resource.DRAM_BANDWIDTH, Resource.COMPUTE)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             found = elementwise(tree, kernel)
             if found is None or _loops(tree, found) or not all_launches.of(kernel.name) or not all_launches.owned(kernel.name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Expression
@@ -89,6 +90,12 @@ class Launches:
         """Edits that put `change(text, in a plan)` in place of one grid dimension of every launch of `kernel`."""
         found = {(g.grid[axis].start, g.grid[axis].end): change(g.grid[axis].text, g.plan) for g in self.of(kernel)}
         return [Edit(start, end, text) for (start, end), text in found.items()]
+
+
+@lru_cache(maxsize=64)
+def read_launches(source: str) -> Launches:
+    """All launches of a source, read once for all rules."""
+    return Launches(source)
 
 
 def ceiling(text: str, plan: bool, *, by: int) -> str:

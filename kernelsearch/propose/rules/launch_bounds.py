@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches
+from kernelsearch.propose.rules.geometry import Launches, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _THREADS_PER_SM = 2048  # of every architecture with 64 KiB registers but sm_86 and sm_89, where the compiler lowers the promise
@@ -21,7 +21,7 @@ class LaunchBounds:
     relieves = (Resource.OCCUPANCY, Resource.SPILLS, Resource.LATENCY)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         bare = [kernel for kernel in kernels(program.source) if not kernel.launch_bounds and not kernel.template]
         sizes = {kernel.name: _threads(all_launches, kernel) for kernel in bare}
         for blocks in (1, 2, 4, 8):

@@ -15,7 +15,7 @@ from functools import partial
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches, product
+from kernelsearch.propose.rules.geometry import product, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _WARP = 32
@@ -58,7 +58,7 @@ class RowTeam:
         self._team = team
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             geometries = all_launches.of(kernel.name)
             blocks = [all_launches.block(geometry) for geometry in geometries]

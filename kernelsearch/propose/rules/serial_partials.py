@@ -9,7 +9,7 @@ from functools import partial
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches, ceiling
+from kernelsearch.propose.rules.geometry import ceiling, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse, shared_arrays
 
 _FIRST = re.compile(r"(?P<array>\w+)\[(?P<t>[\w.]+)\]=\(?(?P<i>\w+)<(?P<n>\w+)\)?\?(?P<value>[^?:]+):\(?0(?:\.0*)?[fF]?\)?;")
@@ -22,7 +22,7 @@ class SerialPartials:
     relieves = (Resource.LATENCY, Resource.DRAM_BANDWIDTH, Resource.COMPUTE, Resource.SHARED_CONFLICTS, Resource.LAUNCH)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             found = _recognise(tree, kernel)
             if found is None or not all_launches.of(kernel.name) or not all_launches.owned(kernel.name):

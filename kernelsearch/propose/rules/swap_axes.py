@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Extent, Geometry, Launches
+from kernelsearch.propose.rules.geometry import Extent, Geometry, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _BUILT_IN = ("threadIdx", "blockIdx", "blockDim", "gridDim")
@@ -26,7 +26,7 @@ class SwapAxes:
     relieves = (Resource.UNCOALESCED, Resource.L2, Resource.DRAM_BANDWIDTH)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             geometries = all_launches.of(kernel.name)
             members = list(_members(tree, kernel))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.block_size import resized
-from kernelsearch.propose.rules.geometry import Launches
+from kernelsearch.propose.rules.geometry import Launches, read_launches
 from kernelsearch.source import Kernel, Node, Tree, kernels, parse
 
 
@@ -49,15 +49,15 @@ def planes(source: str, sides: tuple[int, ...]) -> Iterator[tuple[Tree, Kernel, 
     """Every such kernel of `source`, for each of the sides that its block has or can be given: in the source that has it so."""
     for number, kernel in enumerate(kernels(source)):
         for side in sides:
-            all_launches = Launches(source)
+            all_launches = read_launches(source)
             blocks = {all_launches.block(geometry) for geometry in all_launches.of(kernel.name)}
             text = source if blocks == {(side, side)} else resized(source, kernel, (side, side))
             if text is None:
                 continue
             tree, changed = parse(text), kernels(text)[number]
-            found = _plane(tree, Launches(text), changed)
+            found = _plane(tree, read_launches(text), changed)
             if found is not None:
-                yield tree, changed, found, Launches(text)
+                yield tree, changed, found, read_launches(text)
 
 
 def _plane(tree: Tree, all_launches: Launches, kernel: Kernel) -> Plane | None:

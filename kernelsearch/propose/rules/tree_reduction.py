@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
-from kernelsearch.propose.rules.geometry import Launches
+from kernelsearch.propose.rules.geometry import read_launches
 from kernelsearch.source import Edit, Kernel, Node, Tree, apply, kernels, parse
 
 _INTERLEAVED = re.compile(
@@ -28,7 +28,7 @@ class TreeReduction:
     relieves = (Resource.SHARED_CONFLICTS, Resource.LATENCY, Resource.COMPUTE)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             blocks = [all_launches.block(geometry) for geometry in all_launches.of(kernel.name)]
             if not blocks or not all(block and len(block) == 1 and block[0] >= 64 and block[0] & (block[0] - 1) == 0 for block in blocks):

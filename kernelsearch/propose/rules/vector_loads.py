@@ -13,7 +13,7 @@ from kernelsearch.model import Resource
 from kernelsearch.propose.rules import syntax
 from kernelsearch.propose.rules.base import Program, Rewrite
 from kernelsearch.propose.rules.elementwise import Elementwise, elementwise
-from kernelsearch.propose.rules.geometry import Launches, ceiling
+from kernelsearch.propose.rules.geometry import ceiling, read_launches
 from kernelsearch.source import Edit, Kernel, Node, Parameter, Tree, apply, kernels, launch_plan, launches, parse
 
 _VECTORS = {"float": "float4", "int": "int4", "unsigned": "uint4", "unsigned int": "uint4"}
@@ -27,7 +27,7 @@ class VectorLoads:
     relieves = (Resource.DRAM_BANDWIDTH, Resource.L2, Resource.LATENCY)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
-        tree, all_launches = parse(program.source), Launches(program.source)
+        tree, all_launches = parse(program.source), read_launches(program.source)
         for kernel in kernels(program.source):
             found = elementwise(tree, kernel)
             buffers = _buffers(tree, kernel, found) if found else {}
