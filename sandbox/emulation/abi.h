@@ -80,7 +80,8 @@ size_t ks_emu_leaked_bytes(void);
 //   {global_load, global_store}_block_sectors    distinct sectors within each block: traffic below a perfect L1
 // * footprint_{load, store}_sectors              distinct sectors touched by the whole launch, all blocks: traffic below a perfect L2
 //   global_atomic_{requests, sectors, serial}    serial: sum over requests of the lanes on the most contended address
-//   {shared_load, shared_store}_{requests, wavefronts, conflicts}   conflicts: wavefronts beyond what the width needs
+//   {shared_load, shared_store}_{requests, wavefronts, conflicts}   conflicts: wavefronts beyond what the width needs, which is
+//                                                1, 2 or 4 for 4, 8 or 16 bytes, and 1 for a broadcast
 //   shared_atomic_{requests, serial}
 //   constant_requests, constant_distinct         reads of __constant__ and __device__ variables; distinct addresses of them
 //   thread_blocks, warp_blocks                   basic blocks executed, by threads and by warps (one for all lanes that are together)

@@ -98,6 +98,14 @@ def test_shared_float4_needs_four_wavefronts_and_has_no_conflict(memory):
     assert counters["shared_load_conflicts"] == 0
 
 
+@pytest.mark.parametrize(("lanes", "wavefronts"), [(1, 4), (2, 2), (4, 1), (16, 1), (32, 1)])
+def test_shared_float4_broadcast_shares_wavefronts(memory, lanes, wavefronts):
+    out = np.zeros((32, 4), np.float32)
+    counters = memory.launch("shared_float4_broadcast", 1, 32, out, lanes, instrument=True)
+    assert (out[:, 0] == np.arange(32) // lanes).all()
+    assert (counters["shared_load_wavefronts"], counters["shared_load_conflicts"]) == (wavefronts, 0)
+
+
 @pytest.mark.parametrize(("stride", "wavefronts"), [(1, 2), (2, 4), (16, 32)])
 def test_shared_doubles_go_by_half_warps(memory, stride, wavefronts):
     out = np.zeros(32)

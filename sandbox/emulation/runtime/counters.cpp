@@ -120,9 +120,9 @@ void count_basic_block(const void* pc) {
 void count_collective() { totals.collectives += 1; }
 void count_barrier() { totals.barriers += 1; }
 
-// A small set of numbers, for at most 64 of them.
+// A small set of numbers, one a lane at most.
 struct Distinct {
-    uint64_t items[64];
+    uint64_t items[kWarp];
     int count = 0;
     bool add(uint64_t item) {
         for (int i = count; i-- > 0;)
@@ -149,23 +149,35 @@ static int most_contended(const Request& request) {
     return most;
 }
 
-// 32 banks of 4 bytes. A warp's 8-byte accesses are served by half-warps, 16-byte ones by quarter-warps; within such a group a
-// wavefront serves one word of each bank.
-static void shared_wavefronts(const Request& request, unsigned size, double& wavefronts, double& conflicts) {
-    const unsigned lanes = size <= 4 ? 32 : 128 / size;
-    for (unsigned first = 0; first < kWarp; first += lanes) {
-        Distinct words;
-        int depth[32] = {}, deepest = 0;
-        for (unsigned lane = first; lane < first + lanes; ++lane) {
-            if (!(request.mask >> lane & 1)) continue;
-            for (unsigned offset = 0; offset < size; offset += 4) {
-                const uint64_t word = (request.address[lane] + offset) / 4;
-                if (words.add(word)) deepest = std::max(deepest, ++depth[word % 32]);
-            }
+// How many different words of the most loaded bank the lanes [first, first + lanes) ask for: 32 banks of 4 bytes.
+static int bank_depth(const Request& request, unsigned size, unsigned first, unsigned lanes) {
+    uint64_t words[32][kWarp];
+    int depth[32] = {}, deepest = 0;
+    for (unsigned lane = first; lane < first + lanes; ++lane) {
+        if (!(request.mask >> lane & 1)) continue;
+        for (unsigned offset = 0; offset < size; offset += 4) {
+            const uint64_t word = (request.address[lane] + offset) / 4, bank = word % 32;
+            uint64_t* end = words[bank] + depth[bank];
+            if (std::find(words[bank], end, word) != end) continue;
+            *end = word;
+            deepest = std::max(deepest, ++depth[bank]);
         }
-        wavefronts += deepest;
-        conflicts += std::max(0, deepest - 1);
     }
+    return deepest;
+}
+
+// A wavefront serves one word of each bank. 8-byte accesses go by half-warps and 16-byte ones by quarter-warps, which share a
+// wavefront where that needs no second word of any bank, as in a broadcast.
+static void shared_wavefronts(const Request& request, unsigned size, unsigned first, unsigned lanes, double& wavefronts,
+                              double& conflicts) {
+    const int depth = bank_depth(request, size, first, lanes);
+    if (depth > 1 && lanes * size > 128) {
+        shared_wavefronts(request, size, first, lanes / 2, wavefronts, conflicts);
+        shared_wavefronts(request, size, first + lanes / 2, lanes / 2, wavefronts, conflicts);
+        return;
+    }
+    wavefronts += depth;
+    conflicts += std::max(0, depth - 1);
 }
 
 static void add_global(const Site& site, double scale, Traffic& traffic, Stamps* block) {
@@ -185,7 +197,7 @@ static void add_global(const Site& site, double scale, Traffic& traffic, Stamps*
 static void add_shared(const Site& site, double scale, SharedTraffic& traffic) {
     for (size_t k = 0; k < site.used; ++k) {
         double wavefronts = 0, conflicts = 0;
-        shared_wavefronts(site.log[k], site.size, wavefronts, conflicts);
+        shared_wavefronts(site.log[k], site.size, 0, kWarp, wavefronts, conflicts);
         traffic.requests += scale;
         traffic.wavefronts += scale * wavefronts;
         traffic.conflicts += scale * conflicts;

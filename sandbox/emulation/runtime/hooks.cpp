@@ -34,9 +34,10 @@ static KS_COLD void outside(uintptr_t address, unsigned size, bool write, const 
     if (address - dynamic < kDynamicReserved)
         where = "at offset " + std::to_string(address - dynamic) + ", past the end of the block's " +
                 std::to_string(engine.dynamic_shared) + " bytes of dynamic shared memory";
-    else if (address - engine.static_shared < engine.static_shared_size + near) where = "past the end of the block's static shared memory";
-    else if (engine.static_shared - address < near) where = "before the start of the block's static shared memory";
-    else if (dynamic - address < near) where = "before the start of the block's dynamic shared memory";
+    else if (address - engine.static_shared < engine.static_shared_size + near)
+        where += ", not far past the end of the block's static shared memory";
+    else if (engine.static_shared - address < near) where += ", not far before the start of the block's static shared memory";
+    else if (dynamic - address < near) where += ", not far before the start of the block's dynamic shared memory";
     fail(cudaErrorIllegalAddress, "out-of-bounds", what + where, 0, pc);
 }
 
@@ -113,7 +114,8 @@ extern "C" {
     KS_HIDDEN void __tsan_write##n(void* p) { access(p, n, Op::Store, __builtin_return_address(0)); }
 KS_SIZE(1)
 KS_SIZE(2)
-KS_SIZE(4) KS_SIZE(8) KS_SIZE(16)
+KS_SIZE(4)
+KS_SIZE(8) KS_SIZE(16)
 #define KS_UNALIGNED(n) \
     KS_HIDDEN void __tsan_unaligned_read##n(void* p) { access_unaligned(p, n, Op::Load, __builtin_return_address(0)); } \
     KS_HIDDEN void __tsan_unaligned_write##n(void* p) { access_unaligned(p, n, Op::Store, __builtin_return_address(0)); }

@@ -45,6 +45,13 @@ __global__ void shared_float4(const float* in, float* out) {
     reinterpret_cast<float4*>(out)[threadIdx.x] = tile[31 - threadIdx.x];
 }
 
+__global__ void shared_float4_broadcast(float4* out, int lanes) {  // each float4 is read by that many neighbours
+    __shared__ float4 tile[32];
+    tile[threadIdx.x] = make_float4(threadIdx.x, 1, 2, 3);
+    __syncthreads();
+    out[threadIdx.x] = tile[threadIdx.x / lanes];
+}
+
 __global__ void dynamic_reverse(const float* in, float* out, int n) {
     KS_DYNAMIC_SHARED(float, buffer);
     buffer[threadIdx.x] = in[threadIdx.x];
@@ -88,6 +95,7 @@ __global__ void long_walk(const float* in, float* out, int n) {  // more accesse
 __global__ void once_each(int* visits) { atomicAdd(&visits[blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)], 1); }
 
 KS_EMU_EXPORT(shared_double)
+KS_EMU_EXPORT(shared_float4_broadcast)
 KS_EMU_EXPORT(long_walk)
 KS_EMU_EXPORT(once_each)
 KS_EMU_EXPORT(transpose)
