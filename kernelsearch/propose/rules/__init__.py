@@ -1,6 +1,6 @@
 """Symbolic rewrites as a proposer: what is tried when no language model is configured.
 
-`RULES` is the table; the order in it breaks ties. Which rewrite is proposed depends on the arguments of `propose` alone.
+`RULES` is the table; earlier rules tend to be tried first. Which rewrite is proposed depends on the arguments of `propose` alone.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ class RulesProposer:
         tried = {_identity(node) for node in (context.parent, *context.lineage, *context.siblings)}
         ranked: list[tuple[int, float, Rewrite]] = []
         chance = random.Random(proposal.seed)
-        for rule in self._rules:
+        for place, rule in enumerate(self._rules):
             handicap = 0 if _relevant(rule, context.parent) else 1
             for turn, rewrite in enumerate(rewrites(rule, program)):
                 wanted = proposal.directive in (None, rule.name, rewrite.directive)
                 if wanted and (rewrite.source, rewrite.flags) not in tried:
-                    ranked.append((handicap + turn, chance.random(), rewrite))
+                    ranked.append((handicap + turn, chance.random() + place / len(self._rules), rewrite))
         if not ranked:
             raise NothingToPropose("every rewrite that the rules know for this source has been tried")
         best = min(ranked, key=lambda item: item[:2])[2]

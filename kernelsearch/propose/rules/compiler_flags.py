@@ -17,7 +17,9 @@ class CompilerFlags:
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
         for flags, summary in self._variants(program):
             if flags != program.flags:
-                yield Rewrite(source=program.source, flags=flags, directive=f"{self.name}{flags[-1].replace('=', '-')}", summary=summary)
+                yield Rewrite(
+                    source=program.source, flags=flags, directive=f"{self.name}-{flags[-1].strip('-').replace('=', '-')}", summary=summary
+                )
 
     def _variants(self, program: Program) -> Iterator[tuple[tuple[str, ...], str]]:
         without_limit = tuple(flag for flag in program.flags if not flag.startswith("-maxrregcount"))

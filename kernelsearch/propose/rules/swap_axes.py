@@ -23,7 +23,7 @@ class SwapAxes:
     """For kernels that use both axes and are launched with both."""
 
     name = "swap-thread-axes"
-    relieves = (Resource.UNCOALESCED, Resource.L2, Resource.DRAM_BANDWIDTH)
+    relieves = (Resource.UNCOALESCED, Resource.L2, Resource.DRAM_BANDWIDTH, Resource.COMPUTE)
 
     def rewrites(self, program: Program) -> Iterator[Rewrite]:
         tree, all_launches = parse(program.source), read_launches(program.source)
