@@ -62,7 +62,7 @@ def test_sizes_grow_with_the_wanted_elements_and_shrink_with_the_arithmetic() ->
     text = (GOLDEN / "matmul_alpha_beta.cu").read_text()
     small, large = (draft.draft(text, "m.cu", elements=count).task for count in (1 << 20, 1 << 25))
     assert small is not None and large is not None
-    assert small.timed_cases[0].sizes["M"] == 128
+    assert small.timed_cases[0].sizes["M"] == 256
     assert large.timed_cases[0].sizes["M"] == 2048
 
 
