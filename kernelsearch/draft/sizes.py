@@ -18,7 +18,7 @@ _SMALL = {
 }
 _RAGGED = ((131, 67, 97, 53), (37, 259, 19, 41))  # primes and near-primes: no block size divides them
 # Arithmetic a timed case may cost for each element asked for: an emulated device interprets it, a GPU does 1e13 a second.
-_FLOPS_EMULATED, _FLOPS_GPU = 32, 1024
+_FLOPS_EMULATED, _FLOPS_GPU = 48, 1024
 _GPU_FROM = 1 << 24  # an element count that only hardware is asked for
 
 
