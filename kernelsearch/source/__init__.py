@@ -18,10 +18,11 @@ from kernelsearch.source.outline import (
     shared_arrays,
 )
 from kernelsearch.source.plan import launch_plan
-from kernelsearch.source.tree import Edit, Node, Tree, apply, parse
+from kernelsearch.source.tree import Edit, EditsOverlap, Node, Tree, apply, parse
 
 __all__ = [
     "Edit",
+    "EditsOverlap",
     "Function",
     "Kernel",
     "LaunchSite",

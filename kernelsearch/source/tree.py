@@ -60,14 +60,18 @@ class Edit:
     text: str
 
 
+class EditsOverlap(ValueError):
+    """Two edits of one text want the same bytes: what they were made for does not fit this text."""
+
+
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """`text` after all edits, whose ranges refer to `text` as given. Raises `ValueError` where two overlap."""
+    """`text` after all edits, whose ranges refer to `text` as given. Raises `EditsOverlap`."""
     data = _encode(text)
     pieces: list[bytes] = []
     position = 0
     for edit in sorted(edits, key=lambda e: (e.start, e.end)):
         if edit.start < position:
-            raise ValueError(f"edits overlap at byte {edit.start}")
+            raise EditsOverlap(f"edits overlap at byte {edit.start}")
         pieces += [data[position : edit.start], _encode(edit.text)]
         position = edit.end
     return _decode(b"".join([*pieces, data[position:]]))

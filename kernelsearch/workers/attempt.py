@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kernelsearch import digest
@@ -11,19 +10,20 @@ from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
 from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import Lab
 from kernelsearch.llm.base import RefusedReply
-from kernelsearch.model import Attempt, Candidate, Evaluation, Node, Origin, Outcome, Proposal, Task
+from kernelsearch.model import Attempt, Candidate, Node, Origin, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
 from kernelsearch.workers.base import Request
+from kernelsearch.workers.judged import Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where attempts at one task are made. `known` gives the evaluation of a candidate judged before, by digest."""
+    """Where attempts at one task are made."""
 
     task: Task
     lab: Lab
     proposer: Proposer
-    known: Callable[[str], Evaluation | None]
+    judged: Judged
 
 
 def attempt(request: Request, bench: Bench) -> Attempt:
@@ -36,7 +36,9 @@ def attempt(request: Request, bench: Bench) -> Attempt:
 def _baseline(bench: Bench) -> Attempt:
     task = bench.task
     candidate = Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
-    return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluate(candidate, task, bench.lab))
+    evaluation = evaluate(candidate, task, bench.lab)
+    bench.judged.put(digest.candidate(candidate), evaluation)
+    return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
 
 
 def _edit(request: Request, bench: Bench) -> Attempt:
@@ -59,27 +61,35 @@ def _edit(request: Request, bench: Bench) -> Attempt:
                 failed = replace(failed, usage=error.usage, prompt=error.prompt, reply=error.text)
             return failed
         candidate = _candidate(draft, bench.task)
-        known = bench.known(digest.candidate(candidate))
-        if known is None:
-            return _judged(proposal, candidate, Outcome.EVALUATED, evaluate(candidate, bench.task, bench.lab))
-        same = replace(_judged(proposal, candidate, Outcome.DUPLICATE, known), detail="the same kernel was judged before")
-        if draft.origin.usage.calls:
-            return same
+        done = _judge(proposal, candidate, bench)
+        if done.outcome is Outcome.EVALUATED or candidate.origin.usage.calls:
+            return done
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
-        context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=same)))
+        context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=done)))
 
 
-def _judged(proposal: Proposal, candidate: Candidate, outcome: Outcome, evaluation: Evaluation) -> Attempt:
+def _judge(proposal: Proposal, candidate: Candidate, bench: Bench) -> Attempt:
+    """Evaluate `candidate`, unless that was done before or is being done: then a duplicate, the second kind without evaluation."""
+    name = digest.candidate(candidate)
     origin = candidate.origin
-    return Attempt(
+    same = Attempt(
         proposal=proposal,
-        outcome=outcome,
+        outcome=Outcome.DUPLICATE,
         candidate=candidate,
-        evaluation=evaluation,
+        evaluation=bench.judged.get(name),
+        detail="the same kernel was judged before",
         usage=origin.usage,
         prompt=origin.prompt,
         reply=origin.reply,
     )
+    if same.evaluation is not None:
+        return same
+    with bench.judged.claim(name) as ours:
+        if not ours:
+            return replace(same, detail="the same kernel is being judged by another attempt")
+        evaluation = evaluate(candidate, bench.task, bench.lab)
+        bench.judged.put(name, evaluation)
+    return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
 
 
 def _candidate(draft: Draft, task: Task) -> Candidate:

@@ -11,19 +11,19 @@ from concurrent.futures import Future
 
 from kernelsearch import digest
 from kernelsearch.lab import Lab
-from kernelsearch.model import Attempt, Evaluation, Node, Outcome, Task
+from kernelsearch.model import Attempt, Node, Task
 from kernelsearch.propose.base import Proposer
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request
+from kernelsearch.workers.judged import Judged
 
 
 class LocalWorker:
     """As many attempts at a time as are asked for; the device lets one of them run kernels."""
 
     def __init__(self, *, task: Task, lab: Lab, proposer: Proposer) -> None:
-        self._judged: dict[str, Evaluation] = {}
-        self._lock = threading.Lock()
-        self._bench = Bench(task=task, lab=lab, proposer=proposer, known=self._known)
+        self._judged = Judged()
+        self._bench = Bench(task=task, lab=lab, proposer=proposer, judged=self._judged)
 
     def submit(self, request: Request) -> Future[Attempt]:
         future: Future[Attempt] = Future()
@@ -32,25 +32,13 @@ class LocalWorker:
 
     def remember(self, node: Node) -> None:
         if node.candidate is not None and node.evaluation is not None:
-            with self._lock:
-                self._judged.setdefault(digest.candidate(node.candidate), node.evaluation)
+            self._judged.put(digest.candidate(node.candidate), node.evaluation)
 
     def close(self) -> None:
         """Nothing to release: attempts still under way are left to end on their own."""
 
     def _fulfil(self, request: Request, future: Future[Attempt]) -> None:
         try:
-            future.set_result(self._run(request))
+            future.set_result(attempt(request, self._bench))
         except BaseException as error:  # noqa: BLE001 - the thread that waits for the future raises it again, whatever it is
             future.set_exception(error)
-
-    def _run(self, request: Request) -> Attempt:
-        done = attempt(request, self._bench)
-        if done.outcome is Outcome.EVALUATED and done.candidate is not None and done.evaluation is not None:
-            with self._lock:
-                self._judged[digest.candidate(done.candidate)] = done.evaluation
-        return done
-
-    def _known(self, name: str) -> Evaluation | None:
-        with self._lock:
-            return self._judged.get(name)

@@ -10,6 +10,7 @@ from kernelsearch.propose.base import Draft, UnusableReply
 from kernelsearch.workers import attempt as module
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request
+from kernelsearch.workers.judged import Judged
 from kernelsearch.workers.local import LocalWorker
 
 TASK = Task(
@@ -59,8 +60,10 @@ def judged(monkeypatch):
 
 
 def bench(proposer, known=()) -> Bench:
-    evaluations = {digest.candidate(c): passing(7.0) for c in known}
-    return Bench(task=TASK, lab=Lab(), proposer=proposer, known=evaluations.get)
+    judged = Judged()
+    for candidate in known:
+        judged.put(digest.candidate(candidate), passing(7.0))
+    return Bench(task=TASK, lab=Lab(), proposer=proposer, judged=judged)
 
 
 def candidate(source: str):
@@ -94,6 +97,20 @@ def test_a_models_duplicate_is_recorded_since_it_was_paid_for(judged):
     done = attempt(REQUEST, bench(Scripted("a", usage=Usage(usd=0.5, calls=1)), known=[candidate("a")]))
     assert done.outcome is Outcome.DUPLICATE and judged == []
     assert done.evaluation.time_us == pytest.approx(7.0) and done.usage.usd == 0.5
+
+
+def test_a_rules_edit_that_another_attempt_is_judging_is_passed_over(judged):
+    here = bench(Scripted("a", "b"))
+    with here.judged.claim(digest.candidate(candidate("a"))):
+        done = attempt(REQUEST, here)
+    assert done.outcome is Outcome.EVALUATED and judged == ["b"]
+
+
+def test_a_models_edit_that_another_attempt_is_judging_is_recorded(judged):
+    here = bench(Scripted("a", usage=Usage(usd=0.5, calls=1)))
+    with here.judged.claim(digest.candidate(candidate("a"))):
+        done = attempt(REQUEST, here)
+    assert done.outcome is Outcome.DUPLICATE and done.evaluation is None and judged == []
 
 
 def test_an_unusable_reply_is_recorded_with_its_tokens(judged):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 from kernelsearch.errors import NothingToPropose
@@ -28,7 +29,7 @@ from kernelsearch.propose.rules.tile_transpose import TileTranspose
 from kernelsearch.propose.rules.tree_reduction import TreeReduction
 from kernelsearch.propose.rules.unroll import Unroll
 from kernelsearch.propose.rules.vector_loads import VectorLoads
-from kernelsearch.source import problems
+from kernelsearch.source import EditsOverlap, problems
 
 RULES: tuple[Rule, ...] = (
     RowTeam(WARP),
@@ -87,7 +88,9 @@ class RulesProposer:
 def rewrites(rule: Rule, program: Program) -> list[Rewrite]:
     """What `rule` makes of `program`: each different from it, and parsing no worse."""
     before = len(problems(program.source))
-    made = rule.rewrites(program)
+    made: list[Rewrite] = []
+    with contextlib.suppress(EditsOverlap):  # a launch inside what is rewritten: the source is not what the rule took it for
+        made.extend(rule.rewrites(program))
     return [r for r in made if (r.source, r.flags) != (program.source, program.flags) and len(problems(r.source)) <= before]
 
 
