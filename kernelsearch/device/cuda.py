@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from kernelsearch import nsight, paths
 from kernelsearch.device import nvml
 from kernelsearch.device.base import Job, JobResult, KernelCounters, Mode, ProfileResult
+from kernelsearch.device.border import died
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -123,10 +123,10 @@ class CudaDevice:
             if end.timed_out:
                 return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s", seconds=seconds), end
             if _BEGUN not in end.stdout:
-                raise DeviceLost(f"a warm box on {self._gpu.name} was dead before its job began: {_died(end)}")
+                raise DeviceLost(f"a warm box on {self._gpu.name} was dead before its job began: {died(end)}")
             result = delivery.result(seconds)
             if result is None or (end.returncode != 0 and result.failure is None):
-                result = JobResult(failure=Verdict.CRASHED, detail=_died(end), seconds=seconds)
+                result = JobResult(failure=Verdict.CRASHED, detail=died(end), seconds=seconds)
         finally:
             delivery.close()
         return JobResult(
@@ -193,10 +193,3 @@ def _libraries(backend: str) -> tuple[Path, ...]:
             raise ToolMissing(f"{module} is not installed, and the device needs it: {remedy}")
         folders.append(Path(spec.origin).parent.parent)
     return tuple(dict.fromkeys(folders))
-
-
-def _died(end: BoxResult) -> str:
-    if end.returncode < 0:
-        return f"the process died of {signal.Signals(-end.returncode).name}"
-    last = end.stderr.strip().splitlines()
-    return f"the process ended with exit code {end.returncode} and without a result" + (f": {last[-1][:300]}" if last else "")

@@ -10,21 +10,19 @@ import json
 import math
 import mmap
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kernelsearch import codec
 from kernelsearch.device.base import Call, CallResult, Job, JobResult, Mode, Scalar, Tensor
+from kernelsearch.device.border import in_numbers, place
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Expression, Launch, LaunchPlan, Verdict
+from kernelsearch.model import Verdict
 
 REPORT_BYTES = 4 << 20
 _FAILURES = {verdict.value: verdict for verdict in (Verdict.CRASHED, Verdict.CHEATED)}
-_INT32 = range(-(2**31), 2**31)
-_MAX_DIMENSION = 2**31 - 1  # of a grid in x; the driver refuses what else is too large
 
 
 class PlanUnusable(Exception):
@@ -58,7 +56,7 @@ class Delivery:
         self._linked: dict[Path, str] = {}
         self._files: dict[tuple[str, str], int] = {}  # (call, tensor) -> descriptor
         self._report = self._create("result.json", 0)
-        _place(Path(job.build.artifact), inputs / "artifact")
+        place(Path(job.build.artifact), inputs / "artifact")
         text = json.dumps(
             {
                 "mode": job.mode.value,
@@ -121,7 +119,7 @@ class Delivery:
     def _link(self, file: Path) -> str:
         if file not in self._linked:
             self._linked[file] = f"{len(self._linked)}.bin"
-            _place(file, self._inputs / self._linked[file])
+            place(file, self._inputs / self._linked[file])
         return self._linked[file]
 
     def _call(self, call: Call, index: int) -> dict[str, Any]:
@@ -138,7 +136,7 @@ class Delivery:
         spec: dict[str, Any] = {"label": call.label, "args": args, "scratch": [], "launches": []}
         if self._job.plan is not None:
             try:
-                spec.update(_plan(self._job.plan, call))
+                spec.update(in_numbers(self._job.plan, call))
             except UsageError as error:
                 raise PlanUnusable(f"{call.label}: launch plan: {error}") from error
         return spec
@@ -146,49 +144,3 @@ class Delivery:
 
 def _written(call: Call) -> list[Tensor]:
     return [arg for arg in call.args if isinstance(arg, Tensor) and arg.written]
-
-
-def _plan(plan: LaunchPlan, call: Call) -> dict[str, Any]:
-    """The plan in numbers. An argument that is an expression is passed as i32 (i64 where that is too small) or, with a fraction, f32."""
-    scratch = [buffer.extent.integer(call.values) * buffer.dtype.size for buffer in plan.scratch]
-    if any(nbytes < 1 for nbytes in scratch):
-        raise UsageError("a scratch buffer is empty")
-    names: dict[str, dict[str, Any]] = {buffer.name: {"scratch": index} for index, buffer in enumerate(plan.scratch)}
-    names.update((arg.name, {"arg": index}) for index, arg in enumerate(call.args))
-    return {"scratch": scratch, "launches": [_launch(launch, names, call.values) for launch in plan.launches]}
-
-
-def _launch(launch: Launch, names: Mapping[str, dict[str, Any]], values: Mapping[str, int | float]) -> dict[str, Any]:
-    shared = launch.shared.integer(values)
-    if not 0 <= shared <= _MAX_DIMENSION:
-        raise UsageError(f"{shared} bytes of shared memory cannot be launched")
-    return {
-        "kernel": launch.kernel,
-        "grid": _dimensions("grid", launch.grid, values),
-        "block": _dimensions("block", launch.block, values),
-        "shared": shared,
-        "args": [names.get(text) or _number(Expression(text).evaluate(values)) for text in launch.args],
-    }
-
-
-def _dimensions(what: str, extents: Sequence[Expression], values: Mapping[str, int | float]) -> list[int]:
-    found = [extent.integer(values) for extent in extents]
-    if not all(1 <= extent <= _MAX_DIMENSION for extent in found):
-        raise UsageError(f"{what} of {tuple(found)} cannot be launched")
-    return found
-
-
-def _number(value: int | float) -> dict[str, Any]:
-    if isinstance(value, float):
-        return {"dtype": "f32", "value": value}
-    return {"dtype": "i32" if value in _INT32 else "i64", "value": value}
-
-
-def _place(source: Path, target: Path) -> None:
-    """The same contents under another name: linked where the file system allows, copied elsewhere."""
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or another owner's file
-        shutil.copyfile(source, target)
-    if (mode := target.stat().st_mode & 0o777) & 0o444 != 0o444:
-        target.chmod(mode | 0o444)

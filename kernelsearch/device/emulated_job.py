@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +15,12 @@ from typing import Any
 
 from kernelsearch import codec
 from kernelsearch.device.base import Call, Job, Tensor
+from kernelsearch.device.border import MAX_DIMENSION, in_numbers, place
 from kernelsearch.device.model import LaunchCounts
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Expression, Launch, LaunchPlan
 from kernelsearch.sandbox.files import read_left
 
 _REPORT_BYTES = 16 << 20
-_MAX_DIMENSION = 2**31 - 1  # of a grid in x (CUDA C++ Programming Guide)
 _MAX_COUNT = 1e18  # of anything: more than a CPU can do in a lifetime
 
 
@@ -49,7 +46,7 @@ class LaunchReport:
     def counts(self) -> LaunchCounts | None:
         """For the time model; None when the figures cannot be true."""
         extents = (*self.grid, *self.block)
-        if not all(1 <= extent <= _MAX_DIMENSION for extent in extents) or not 0 <= self.shared <= _MAX_DIMENSION:
+        if not all(1 <= extent <= MAX_DIMENSION for extent in extents) or not 0 <= self.shared <= MAX_DIMENSION:
             return None
         if not all(0 <= value <= _MAX_COUNT for value in self.counters.values()):  # false for what is not a number, too
             return None
@@ -88,9 +85,9 @@ class Delivery:
         self._job = job
         self.inputs.mkdir(parents=True)
         self.outputs.mkdir()
-        _place(Path(job.build.artifact), self.inputs / "artifact")
+        place(Path(job.build.artifact), self.inputs / "artifact")
         for index, file in enumerate(self._files()):
-            _place(file, self.inputs / f"{index}.bin")
+            place(file, self.inputs / f"{index}.bin")
         calls = [self._call(index, call) for index, call in enumerate(job.calls)]
         # The largest launch of the plan; 0 for a launcher, whose launches nobody knows before.
         self.threads = max((math.prod((*item["grid"], *item["block"])) for call in calls for item in call["launches"]), default=0)
@@ -141,40 +138,9 @@ class Delivery:
             else {"dtype": arg.dtype.value, "value": arg.value}
             for arg in call.args
         ]
-        planned = {"scratch": [], "launches": []} if self._job.plan is None else _plan(self._job.plan, call)
+        planned = {"scratch": [], "launches": []} if self._job.plan is None else in_numbers(self._job.plan, call)
         return {"label": call.label, "args": args, **planned}
 
 
 def _output(call: int, tensor: Tensor) -> str:
     return f"{call}-{tensor.name}.bin"
-
-
-def _plan(plan: LaunchPlan, call: Call) -> dict[str, Any]:
-    """The plan in numbers. Raises `UsageError`."""
-    scratch = [buffer.extent.integer(call.values) * buffer.dtype.size for buffer in plan.scratch]
-    if any(nbytes < 1 for nbytes in scratch):
-        raise UsageError("a scratch buffer is empty")
-    names: dict[str, dict[str, Any]] = {arg.name: {"arg": index} for index, arg in enumerate(call.args)}
-    names.update((buffer.name, {"scratch": index}) for index, buffer in enumerate(plan.scratch))
-    return {"scratch": scratch, "launches": [_launch(launch, names, call.values) for launch in plan.launches]}
-
-
-def _launch(launch: Launch, names: Mapping[str, dict[str, Any]], values: Mapping[str, int | float]) -> dict[str, Any]:
-    shared = launch.shared.integer(values)
-    extents = [extent.integer(values) for extent in (*launch.grid, *launch.block)]
-    if not 0 <= shared <= _MAX_DIMENSION or not all(1 <= extent <= _MAX_DIMENSION for extent in extents):
-        raise UsageError(
-            f"{launch.kernel} cannot be launched with grid {extents[:3]}, block {extents[3:]} and {shared} bytes of shared memory"
-        )
-    args = [names.get(text) or {"value": Expression(text).evaluate(values)} for text in launch.args]
-    return {"kernel": launch.kernel, "grid": extents[:3], "block": extents[3:], "shared": shared, "args": args}
-
-
-def _place(file: Path, target: Path) -> None:
-    """The same contents under another name: linked where the file system allows, copied elsewhere; readable in the box."""
-    try:
-        os.link(file, target)
-    except OSError:  # another file system, or another owner's file
-        shutil.copyfile(file, target)
-    if (mode := target.stat().st_mode & 0o777) & 0o444 != 0o444:
-        target.chmod(mode | 0o444)

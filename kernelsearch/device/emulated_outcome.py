@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernelsearch.device.base import Call, Job, Tensor
+from kernelsearch.device.border import died
 from kernelsearch.device.emulated_compare import disagreement
 from kernelsearch.device.emulated_job import CallReport, Delivery, EmulationError
 from kernelsearch.model import Verdict
@@ -33,7 +33,7 @@ def outcome(job: Job, delivery: Delivery, end: BoxResult) -> Outcome:
         return Outcome(failure=Verdict.TIMED_OUT, detail=detail)
     report = delivery.report()
     if report is None or end.returncode != 0:
-        return Outcome(failure=Verdict.CRASHED, detail=f"{last}: {_died(end)}")
+        return Outcome(failure=Verdict.CRASHED, detail=f"{last}: {died(end)}")
     if report.stopped is not None:
         return _stopped(last, report.stopped)
     for reported in report.calls:
@@ -80,10 +80,3 @@ def _outputs(delivery: Delivery, index: int, call: Call, runs: int) -> dict[str,
 def _stopped(label: str, error: EmulationError, order: str = "") -> Outcome:
     place = f" (line {error.line})" if error.line else ""
     return Outcome(failure=_VERDICTS.get(error.kind, Verdict.CRASHED), detail=f"{label}: {error.message[:1500]}{place}{order}")
-
-
-def _died(end: BoxResult) -> str:
-    if end.returncode < 0 and -end.returncode in set(signal.Signals):
-        return f"host code died of {signal.Signals(-end.returncode).name}"
-    last = end.stderr.strip().splitlines()
-    return f"the process ended without a report, exit code {end.returncode}" + (f": {last[-1][:300]}" if last else "")

@@ -86,3 +86,11 @@ def test_errors_of_the_emulation_become_verdicts_with_their_line(job: Job, deliv
     leave(delivery, [{"label": "one", "runs": [run(error={"kind": kind, "message": "it happened", "line": 12})]}])
     found = outcome(job, delivery, ENDED)
     assert (found.failure, found.detail) == (verdict, "one: it happened (line 12)")
+
+
+@pytest.mark.parametrize(("returncode", "words"), [(-11, "SIGSEGV"), (-40, "signal 40"), (3, "exit code 3: last words")])
+def test_how_the_process_died_is_told(job: Job, delivery: Delivery, returncode: int, words: str):
+    end = BoxResult(returncode=returncode, stdout="", stderr="first\nlast words", seconds=1.0, timed_out=False)
+    found = outcome(job, delivery, end)
+    assert found.failure is Verdict.CRASHED
+    assert words in found.detail

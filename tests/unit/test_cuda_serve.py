@@ -104,6 +104,7 @@ def test_a_job_that_ends_well_gives_its_outputs_and_says_what_it_knows(opened, t
     [
         (ended(timed_out=True, returncode=-9), Verdict.TIMED_OUT, "no end after 30 s"),
         (ended(returncode=-11), Verdict.CRASHED, "SIGSEGV"),
+        (ended(returncode=-40), Verdict.CRASHED, "signal 40"),  # real time: it has no name
         (ended(returncode=1, stderr="x\nlast words"), Verdict.CRASHED, "last words"),
         (ended(), Verdict.CRASHED, "without a result"),
         (ended(returncode=-6, report=GOOD), Verdict.CRASHED, "SIGABRT"),
