@@ -11,15 +11,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from kernelsearch import paths
 from kernelsearch.device import emulated_metrics
-from kernelsearch.device.base import CallResult, Device, Job, JobResult, KernelCounters, Mode, ProfileResult, Tensor
+from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, KernelCounters, Mode, ProfileResult, Tensor
 from kernelsearch.device.emulated_job import CallReport, Delivery
 from kernelsearch.device.emulated_metrics import Evidence
 from kernelsearch.device.emulated_outcome import Outcome, outcome
@@ -37,6 +39,8 @@ SAMPLED_BLOCKS = 16
 # Threads of one planned launch that the device takes on. Some ten million simple threads run in a second (sandbox/emulation/README.md),
 # so that more would mean half a minute for a single call. What a launcher launches shows only as it runs; there the time limit decides.
 MAX_THREADS = 1 << 28
+# Timed calls whose counts are kept for a profile: more than there are timed cases of the candidates that are judged at once.
+_KEPT_CALLS = 64
 
 
 class EmulatedDevice(Device):
@@ -46,6 +50,7 @@ class EmulatedDevice(Device):
         self._sandbox = sandbox
         self._scratch = scratch
         self._hardware = hardware
+        self._counted = _Counted()
 
     @property
     def name(self) -> str:
@@ -66,14 +71,20 @@ class EmulatedDevice(Device):
     def run(self, job: Job) -> JobResult:
         started = time.monotonic()
         done = self._attempt(job)
+        if job.mode is Mode.TIME:
+            self._counted.keep(job, done)
         calls = tuple(self._result(job, report, outputs) for report, outputs in zip(done.calls, done.outputs, strict=True))
         return JobResult(failure=done.failure, detail=done.detail, calls=calls, seconds=time.monotonic() - started)
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
-        """All launches of the job's first call. Metrics that have no meaning here are left out."""
+        """All launches of the job's first call; one that was timed counted already, and is not run again.
+
+        Metrics that have no meaning here are left out.
+        """
         started = time.monotonic()
         only = Job(build=job.build, entry=job.entry, plan=job.plan, calls=job.calls[:1], mode=Mode.PROFILE, timeout_s=job.timeout_s)
-        done = self._attempt(only)
+        kept = self._counted.find(only)
+        done = Outcome(calls=(kept,)) if kept else self._attempt(only)
         missing = f"the emulated run failed: {done.failure.value}: {done.detail}" if done.failure else ""
         kernels = tuple(
             KernelCounters(kernel=evidence.launch.kernel, metrics=emulated_metrics.metrics(evidence, metrics))
@@ -126,6 +137,28 @@ class EmulatedDevice(Device):
                 timed = modelled(launch, self._hardware, resources, share)
                 found.append(Evidence(launch=launch, time=timed, hardware=self._hardware, resources=resources))
         return found
+
+
+class _Counted:
+    """What the latest timed calls counted, by artifact (named by its content) and label. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], tuple[Call, CallReport]] = OrderedDict()
+
+    def keep(self, job: Job, done: Outcome) -> None:
+        with self._lock:
+            for call, report in zip(job.calls, done.calls, strict=False):  # a job that failed has no reports
+                self._kept[job.build.artifact, call.label] = call, report
+            while len(self._kept) > _KEPT_CALLS:
+                self._kept.popitem(last=False)
+
+    def find(self, job: Job) -> CallReport | None:
+        """The report of the job's one call, made by the same artifact on the same arguments."""
+        (call,) = job.calls
+        with self._lock:
+            known, report = self._kept.get((job.build.artifact, call.label), (None, None))
+        return report if known == call else None
 
 
 def _box(job: Job, delivery: Delivery) -> Box:

@@ -317,6 +317,29 @@ def test_a_profile_has_the_counters_under_nsight_computes_names(device, toolchai
     assert values["gpu__time_duration.sum"] > 0
 
 
+def test_a_call_that_was_timed_is_profiled_without_running_again(device, toolchain, tmp_path, monkeypatch):
+    timed = job(build(toolchain, RIGHT), call(tmp_path, 1000), call(tmp_path, 77, "second"), mode=Mode.TIME)
+    wanted = ("gpu__time_duration.sum", "launch__grid_size")
+    alone = [device.profile(dataclasses.replace(timed, calls=(planned,)), wanted).kernels for planned in timed.calls]
+    device.run(timed)
+    runs: list[Job] = []
+    attempt = device._attempt
+    monkeypatch.setattr(device, "_attempt", lambda job: runs.append(job) or attempt(job))
+    for planned, expected in zip(timed.calls, alone, strict=True):
+        assert device.profile(dataclasses.replace(timed, calls=(planned,)), wanted).kernels == expected
+    assert runs == []
+    device.profile(dataclasses.replace(timed, calls=(call(tmp_path, 500),)), wanted)  # the same label, and other arguments
+    device.profile(job(build(toolchain, SHIFT % "__syncthreads();"), *timed.calls), wanted)  # the same calls of another candidate
+    assert len(runs) == 2
+
+
+def test_counts_of_old_calls_are_let_go(device, toolchain, tmp_path):
+    built = build(toolchain, RIGHT)
+    for first in range(0, 80, 20):
+        device.run(job(built, *(call(tmp_path, 10, f"{n}") for n in range(first, first + 20)), mode=Mode.TIME))
+    assert len(device._counted._kept) == 64
+
+
 def test_a_profile_of_a_kernel_that_crashes_says_why_there_is_none(device, toolchain, tmp_path):
     profile = device.profile(job(build(toolchain, SCALE % "y[i] = a * x[i];"), call(tmp_path)), ("launch__grid_size",))
     assert profile.kernels == ()
