@@ -30,8 +30,9 @@ _COMMON = ("-std=c++20", "-O2", "-g1", "-fPIC", "-w", "-fno-diagnostics-show-car
 _RUNTIME = (*_COMMON, "-fvisibility=hidden", "-r", "-nostdlib")
 _CANDIDATE = (
     *_COMMON,
-    *("-fno-semantic-interposition", "-fno-gnu-unique", "-fno-strict-aliasing", "-fno-tree-vectorize", "-fno-store-merging"),
-    *("-fno-math-errno", "-fpeel-loops", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "--param=tsan-instrument-func-entry-exit=0"),
+    *("-fno-semantic-interposition", "-fno-gnu-unique", "-fno-strict-aliasing", "-fwrapv", "-fno-tree-vectorize"),
+    *("-fno-store-merging", "-fno-optimize-sibling-calls", "-fno-math-errno", "-fpeel-loops"),
+    *("-fsanitize=thread", "-fsanitize-coverage=trace-pc", "--param=tsan-instrument-func-entry-exit=0"),
     *("-include", "ks_emulation.h"),
 )
 _ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}

@@ -88,10 +88,10 @@ class Emulation:
         return found
 
     def line(self, offset: int) -> int:
-        """The candidate's source line of an instruction, 0 where that is not known."""
+        """The candidate's source line of an instruction, 0 where that is not known; that of the call where a header was inlined."""
         try:
             told = subprocess.run(
-                ["addr2line", "-e", str(self.artifact), hex(offset)], capture_output=True, text=True, timeout=10, check=False
+                ["addr2line", "-i", "-e", str(self.artifact), hex(offset)], capture_output=True, text=True, timeout=10, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             return 0

@@ -129,7 +129,16 @@ def test_a_wrong_kernel_returns_its_wrong_outputs_for_others_to_judge(verify):
     assert not np.isnan(output(result)[:-1]).any()
 
 
-@pytest.mark.parametrize("body", ["y[i] = a * x[i];", "if (i < n) y[i] = a * x[i + 1];"], ids=["store", "load"])
+PAST_THE_END = {
+    "store": "y[i] = a * x[i];",
+    "load": "if (i < n) y[i] = a * x[i + 1];",
+    "vector": "float4 v = ((const float4*)x)[i / 2]; y[i % n] = a * v.x;",
+    "intrinsic": "y[i % n] = a * __ldg(x + i);",
+    "atomic": "atomicAdd(y + i, a);",
+}
+
+
+@pytest.mark.parametrize("body", PAST_THE_END.values(), ids=PAST_THE_END)
 def test_an_access_past_the_end_crashes_and_is_located(verify, body):
     result = verify(SCALE % body)
     assert result.failure is Verdict.CRASHED
@@ -155,6 +164,11 @@ def test_writing_an_input_is_cheating(verify):
     result = verify(SCALE % "if (i < n) { y[i] = a * x[i]; const_cast<float*>(x)[i] = 0; }")
     assert result.failure is Verdict.CHEATED
     assert "x" in result.detail
+
+
+def test_integers_wrap_around_as_they_do_on_the_hardware(verify):
+    result = verify(SCALE % "int big = i % 100 + 2147483500; if (i < n) y[i] = big + 1000 > big ? 1.0f : -1.0f;", n=700)
+    np.testing.assert_array_equal(output(result), np.full(700, -1.0))
 
 
 def test_a_trap_crashes(verify):

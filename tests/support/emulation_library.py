@@ -15,7 +15,8 @@ KERNELS = Path(__file__).parents[1] / "emulated" / "kernels"
 _COMMON = "-std=c++20 -O2 -g1 -fPIC"
 _CANDIDATE = (
     "-fno-semantic-interposition -fno-gnu-unique -w -fno-strict-aliasing -fwrapv -fno-tree-vectorize -fno-store-merging "
-    "-fno-math-errno -fsanitize=thread -fsanitize-coverage=trace-pc --param=tsan-instrument-func-entry-exit=0"
+    "-fno-optimize-sibling-calls -fno-math-errno -fpeel-loops "
+    "-fsanitize=thread -fsanitize-coverage=trace-pc --param=tsan-instrument-func-entry-exit=0"
 )
 
 
