@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernelsearch.model import Case, DType, Hardware, Task
+from kernelsearch.model import Case, Hardware, Task
 
 # A derived figure that travels among the counters, so that a reward can be computed again from the record alone.
 SPEED_OF_LIGHT = "derived__speed_of_light.pct"
@@ -45,10 +45,5 @@ def roofline(task: Task, case: Case, hardware: Hardware) -> Roofline | None:
 
 
 def peak_flops(task: Task, hardware: Hardware) -> float:
-    """The arithmetic peak that the types of the task's inputs allow, in FLOP/s."""
-    types = {arg.dtype for arg in task.inputs if arg.dtype.is_float}
-    if DType.F64 in types:
-        return max(hardware.fp64_flops, hardware.tensor_flops.get("f64", 0.0))
-    if types and types <= {DType.F16, DType.BF16}:
-        return max(hardware.fp32_flops, *(hardware.tensor_flops.get(dtype.value, 0.0) for dtype in types))
-    return hardware.fp32_flops
+    """The arithmetic peak in FLOP/s: that of the slowest float type among the task's inputs, as operations mix them."""
+    return min((hardware.peak_flops(arg.dtype) for arg in task.inputs if arg.dtype.is_float), default=hardware.fp32_flops)

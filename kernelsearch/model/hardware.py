@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kernelsearch.model.task import DType
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
@@ -28,3 +30,7 @@ class Hardware:
     tensor_flops: Mapping[str, float] = field(default_factory=dict)  # by dtype name, dense
     launch_us: float = 2.0  # an empty kernel between two events
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def peak_flops(self, dtype: DType) -> float:
+        """FLOP/s on operands of `dtype`: of the tensor cores where they take that type and are faster, of the plain pipes otherwise."""
+        return max(self.fp64_flops if dtype is DType.F64 else self.fp32_flops, self.tensor_flops.get(dtype.value, 0.0))
