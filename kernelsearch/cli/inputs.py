@@ -12,6 +12,7 @@ from kernelsearch import catalog
 from kernelsearch.draft import Draft, draft
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.model import Task
+from kernelsearch.workload import reference_name
 
 _BUILT_AS = re.compile(r"\bcandidate\.cu\b")  # what the toolchain calls every source
 SOURCES = (".cu", ".cuh")
@@ -43,24 +44,30 @@ def subject(ref: str) -> Subject:
     except OSError as error:
         written = f"could not write {beside} ({error.strerror}); going on with the draft"
     if drafted.task is None:
-        asked = "; ".join(unsure(drafted, source))
-        raise UsageError(f"{path} does not say all that a search must know: {asked}. Answer in {beside}, then run this again")
+        raise UsageError(
+            f"{path} does not say all that a search must know: {'; '.join(drafted.questions)}. {_where(drafted, source, beside)}"
+        )
     return Subject(task=drafted.task, source=path, notes=(written,))
 
 
-def unsure(drafted: Draft, source: str) -> list[str]:
-    """What only the user can tell, with the launch plan to put into the source where one was guessed."""
-    plan = drafted.source.removesuffix(source).strip()
-    return [*drafted.questions, *([f"put at the head of the source, once it is right: {plan}"] if plan else [])]
+def _where(drafted: Draft, source: str, beside: Path) -> str:
+    if not beside.is_file():
+        return f"{beside} cannot be written, so copy the kernel to a folder of your own first"
+    return f"Answer {'that in' if drafted.source == source else 'there, and what is open in'} {beside}, then run this again"
 
 
 @contextmanager
-def named(source: Path | None) -> Iterator[None]:
-    """Makes the compiler's complaints about the baseline name the user's own file, whose lines they count."""
+def named(subject: Subject) -> Iterator[None]:
+    """Makes complaints about the baseline name the user's own file, whose lines they count; the reference's file is in the task file."""
+    if subject.source is None:
+        yield
+        return
     try:
         yield
     except BaselineFailed as error:
-        raise BaselineFailed(_BUILT_AS.sub(lambda match: str(source), str(error)) if source else str(error)) from error
+        raise BaselineFailed(_BUILT_AS.sub(lambda match: str(subject.source), str(error))) from error
+    except UsageError as error:
+        raise UsageError(str(error).replace(reference_name(subject.task), f"the reference of {subject.task.name}")) from error
 
 
 def task_file(source: Path) -> Path:
@@ -75,7 +82,7 @@ def read_source(path: Path) -> str:
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 

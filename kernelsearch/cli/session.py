@@ -18,7 +18,7 @@ from types import FrameType
 
 from kernelsearch.cli.views import View
 from kernelsearch.errors import KernelSearchError, UsageError
-from kernelsearch.report import html
+from kernelsearch.report import html, words
 from kernelsearch.search import Result, Watch
 
 BEST = "best.cu"  # the winning kernel, in the run folder
@@ -63,7 +63,7 @@ def check_free(path: Path, *, force: bool) -> None:
 
 def _keep(result: Result, folder: Path, output: Path | None) -> str | None:
     candidate = result.best.candidate
-    if candidate is None or result.best.number == 0:
+    if candidate is None or result.best.number == 0 or not words.gained(result.speedup):
         return None
     kept = folder / BEST
     for path in filter(None, (kept, output)):

@@ -143,6 +143,7 @@ def _started(event: Started) -> dict[str, object]:
         "strategy": event.spec.strategy,
         "seed": event.spec.seed,
         "assumptions": list(event.task.assumptions),
+        "reference": "baseline" if event.task.reference is None else event.task.reference.function,
         "folder": str(event.folder),
         "nodes_before": len(event.nodes),
     }

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from kernelsearch import codec
 from kernelsearch.draft import entry, kernel, sizes, write
-from kernelsearch.draft.entry import Entry, dtype
+from kernelsearch.draft.entry import Entry, elements
 from kernelsearch.draft.polynomial import Polynomial, product
 from kernelsearch.draft.shapes import Buffer, Shapes, is_size
 from kernelsearch.errors import UsageError
@@ -63,10 +63,10 @@ class _Drafter:
         if large:
             self.assumptions.append("sizes " + ", ".join(f"{name}={value}" for name, value in large.items()))
         if self.entry.plan_lines:
-            self.questions.append("the launch plan at the head of the source: grid and block are a guess, check them")
+            plan = " ".join(self.entry.plan_lines)
+            self.questions.append(f"how the kernel is launched: put this line at the head of {self.filename}, once it is right: {plan}")
         if not any(b.kind is not ArgKind.INPUT for b in self.shapes.by_name.values()):
             self.questions.append("no output: no pointer parameter is written")
-        self.assumptions.append("reference = the baseline's own output")
         content = write.Content(
             name=PurePath(self.filename).stem,
             source=self.filename,
@@ -81,7 +81,8 @@ class _Drafter:
         )
         toml = write.toml(content)
         task = None if self.questions else self._task(toml)
-        return Draft(task=task, toml=toml, assumptions=tuple(self.assumptions), questions=tuple(self.questions), source=self.source)
+        said = (*self.assumptions, "reference = the baseline's own output")  # not in the file, where a reference may be written later
+        return Draft(task=task, toml=toml, assumptions=said, questions=tuple(self.questions), source=self.source)
 
     def _task(self, toml: str) -> Task | None:
         try:
@@ -91,12 +92,13 @@ class _Drafter:
             return None
 
     def _arg(self, parameter: Parameter) -> write.ArgLine:
-        name, kind = parameter.name, dtype(parameter.type)
-        if kind is None or not name:
+        name, held = parameter.name, elements(parameter)
+        if held is None or not name:
             self.questions.append(f"argument {name or '(unnamed)'}: what `{parameter.text}` is; only buffers and numbers can be passed")
             return write.ArgLine(
                 values={"name": name, "kind": "input", "dtype": "f32", "shape": []}, remark=f"{write.FILL_IN}: {parameter.text}"
             )
+        kind = held[0]
         if parameter.pointer:
             return self._buffer(self.shapes.by_name[name], kind, parameter)
         if is_size(parameter):
@@ -148,13 +150,13 @@ class _Drafter:
     def _bytes(self) -> str:
         total = Polynomial.number(0)
         for parameter in self.entry.parameters:
-            buffer, kind = self.shapes.by_name.get(parameter.name), dtype(parameter.type)
+            buffer, held = self.shapes.by_name.get(parameter.name), elements(parameter)
             if buffer is None:
                 continue
-            if buffer.shape is None or kind is None:
+            if buffer.shape is None or held is None:
                 return ""
             passes = 2 if buffer.kind is ArgKind.INOUT else 1
-            total += product(buffer.shape) * Polynomial.number(passes * kind.size)
+            total += product(buffer.shape) * Polynomial.number(passes * held[0].size)
         return total.text(self.shapes.sizes)
 
     def _flops(self) -> Polynomial | None:
@@ -171,7 +173,7 @@ class _Drafter:
         return _LARGEST_BLOCK if one_block and not re.search(r"\+=\s*blockDim", self.source) else None
 
     def _floating(self) -> bool:
-        return any(kind.is_float for p in self.entry.parameters if p.pointer and (kind := dtype(p.type)) is not None)
+        return any(held[0].is_float for p in self.entry.parameters if p.pointer and (held := elements(p)) is not None)
 
 
 __all__ = ["Draft", "draft"]

@@ -44,6 +44,13 @@ _DTYPES = {
     "uint8_t": DType.U8,
     "bool": DType.BOOL,
 }
+# CUDA's vector types, by the name that their elements have in them.
+_PACKED = {
+    **{name: DType(kind) for name, kind in (("float", "f32"), ("double", "f64"), ("int", "i32"), ("uint", "u32"))},
+    **{name: DType(kind) for name, kind in (("short", "i16"), ("ushort", "u16"), ("char", "i8"), ("uchar", "u8"))},
+    **dict.fromkeys(("half", "__half"), DType.F16),
+    **dict.fromkeys(("nv_bfloat16", "__nv_bfloat16"), DType.BF16),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,16 @@ class Entry:
 def dtype(type_text: str) -> DType | None:
     """The element type that a C++ type stands for; None for structures, vectors and the like."""
     return _DTYPES.get(" ".join(type_text.split()))
+
+
+def elements(parameter: source.Parameter) -> tuple[DType, int] | None:
+    """What a parameter holds or points to: the element type, and how many are packed into one (`float4*`: F32, 4). None for the rest."""
+    kind = dtype(parameter.type)
+    if kind is not None:
+        return kind, 1
+    name = " ".join(parameter.type.split())
+    packed = _PACKED.get(name[:-1]) if parameter.pointer and name[-1:] in ("2", "3", "4") else None
+    return None if packed is None else (packed, int(name[-1]))
 
 
 def find(text: str, filename: str) -> tuple[Entry, tuple[str, ...]]:

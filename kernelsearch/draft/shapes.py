@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kernelsearch.draft.entry import Entry, dtype
+from kernelsearch.draft.entry import Entry, dtype, elements
 from kernelsearch.draft.kernel import Access, Reading
 from kernelsearch.draft.polynomial import Polynomial, product
 from kernelsearch.model import ArgKind
@@ -43,6 +43,7 @@ class Shapes:
         self._gathers()
         self._conventions()
         self._gathers()
+        self._unpack()
 
     def largest(self, polynomials: list[Polynomial]) -> Polynomial | None:
         """The one with the greatest value when all sizes are of one order."""
@@ -149,6 +150,13 @@ class Shapes:
     def _unused(self) -> list[str]:
         used = {name for b in self.by_name.values() if b.shape is not None for dim in b.shape for name in dim.names}
         return [size for size in self.sizes if size not in used]
+
+    def _unpack(self) -> None:
+        """Vector types are told as one more dimension of their elements."""
+        for parameter in self.entry.parameters:
+            buffer, held = self.by_name.get(parameter.name), elements(parameter)
+            if buffer is not None and buffer.shape is not None and held is not None and held[1] > 1:
+                buffer.shape = [*buffer.shape, Polynomial.number(held[1])]
 
     def _conventions(self) -> None:
         """What names commonly mean, for buffers whose indices said nothing."""

@@ -30,7 +30,8 @@ def timed(shapes: Shapes, elements: int, flops: Polynomial | None, cap: int | No
     values = {size: _small(size, shapes) for size in shapes.sizes}
     free = [size for size, value in values.items() if value == 0]
     buffers = [product(b.shape) for b in shapes.by_name.values() if b.shape is not None]
-    rank = max(1, min(max((p.degree for p in buffers), default=1), len(free)))
+    known = len(buffers) == len(shapes.by_name)  # a shape still to be filled in may be over all sizes
+    rank = max(1, min(max((p.degree for p in buffers), default=1) if known else len(free), len(free)))
     side = 2 ** max(0, round(math.log2(max(2, elements)) / rank))
     allowed = elements * (_FLOPS_GPU if elements >= _GPU_FROM else _FLOPS_EMULATED)
     while side > 1 and (side > (cap or side) or (flops is not None and flops.value({**values, **dict.fromkeys(free, side)}) > allowed)):

@@ -45,7 +45,11 @@ def toml(content: Content) -> str:
     if content.entry is not None:
         head.append(f"entry  = {_text(content.entry)}")
     if content.assumptions:
-        head += ["assumptions = [", *(f"  {_text(item)}," for item in content.assumptions), "]"]
+        head += [
+            "assumptions = [                  # take out what you corrected",
+            *(f"  {_text(item)}," for item in content.assumptions),
+            "]",
+        ]
     args = "args = [" if content.entry is None else "args = [                         # in call order"
     lines = [*head, "", args, *map(_arg, content.args), "]", ""]
     for number, sizes in enumerate(content.cases):

@@ -33,7 +33,8 @@ def read(folder: Path) -> Record:
     """What is recorded of a run. Raises `UsageError` as `write` does."""
     run = RunFolder.open(folder)
     if not run.nodes:
-        raise UsageError(f"{folder} has no node yet, so there is nothing to report; run `kernelsearch resume {folder}` first")
+        why = f"{run.damaged}, so" if run.damaged else f"{folder} has no node yet, so"
+        raise UsageError(f"{why} there is nothing to report; run `kernelsearch resume {folder}` first")
     return Record(
         task=run.task,
         spec=run.spec,

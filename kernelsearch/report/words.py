@@ -35,6 +35,11 @@ def ratio(value: float | None) -> str:
     return DASH if value is None else f"{value:.2f}x"
 
 
+def gained(speedup: float) -> bool:
+    """Whether a speed-up is more than the 1.00x that it would be told as."""
+    return speedup >= 1.005
+
+
 def geometric_mean(values: Sequence[float]) -> float | None:
     """None for no values."""
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None

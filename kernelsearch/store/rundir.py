@@ -47,7 +47,7 @@ class RunFolder:
                 f"{path} is there already; continue it with `kernelsearch resume {path}`, or choose another folder with --out"
             ) from error
         except OSError as error:
-            raise UsageError(f"cannot create {path}: {error.strerror}") from error
+            raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
         lock = _lock(path)
         _write_header(path, header)
         return cls(path, header, lock)
@@ -114,10 +114,12 @@ def _write_header(path: Path, header: Header) -> None:
 def _read_header(path: Path) -> Header:
     file = path / "run.json"
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{path} is not a run folder: it has no run.json") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not what was written; copy the run folder again, or start a new run") from error
     try:
         return codec.load_json(Header, text)
     except UsageError as error:
-        raise UsageError(f"{file}: {error}") from error
+        raise UsageError(f"{file}: {error}; copy the run folder again, or start a new run") from error

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -178,6 +179,19 @@ def test_the_winner_is_kept_beside_the_source_and_in_the_run(kernel):
     assert kernel.with_suffix(".opt.cu").read_text() == winner
     assert Path("here", session.BEST).read_text() == winner
     assert kernel.read_text() == runs.SOURCE
+
+
+def test_what_is_told_as_no_gain_is_not_kept(kernel, monkeypatch, capsys):
+    def level(folder: Path, watch, stop) -> Result:
+        result = play(folder, watch, stop)
+        attempt = replace(result.best.attempt, evaluation=runs.passed(411.9, 4.0))
+        return replace(result, best=replace(result.best, attempt=attempt))
+
+    monkeypatch.setattr(search, "optimize", lambda task, spec, folder, *, watch, stop: level(folder, watch, stop))
+    assert kernelsearch("optimize", kernel) == 0
+    said = lines_of(capsys.readouterr().out)
+    assert said["best"].startswith("the baseline: no attempt was faster")
+    assert "kept" not in said and not kernel.with_suffix(".opt.cu").exists()
 
 
 def test_nothing_is_replaced_unless_forced(kernel, capsys):

@@ -54,10 +54,11 @@ def test_what_the_source_does_not_tell_is_asked_for(tmp_path, monkeypatch, capsy
     )
     assert kernelsearch("init", "scale.cu") == 0
     said = capsys.readouterr().out
-    assert "unsure   put at the head of the source, once it is right: // launch: scale grid=" in said
+    asked = "how the kernel is launched: put this line at the head of scale.cu, once it is right: // launch: scale grid="
+    assert f"unsure   {asked}" in said
     Path("scale.task.toml").unlink()
     assert kernelsearch("optimize", "scale.cu", "--device", "emulated") == 2
-    assert "does not say all that a search must know" in capsys.readouterr().err
+    assert f"does not say all that a search must know: {asked}" in capsys.readouterr().err
     assert Path("scale.task.toml").is_file()
     assert not Path("runs").exists()
 
@@ -67,6 +68,15 @@ def test_a_fault_in_the_task_file_is_told_with_its_path(drafted, capsys):
     file.write_text(file.read_text().replace('kind = "output"', 'kind = "result"'))
     assert kernelsearch("optimize", drafted) == 2
     assert capsys.readouterr().err.startswith("kernelsearch: softmax.task.toml: args[1].kind: ")
+
+
+def test_a_fault_of_the_reference_is_told_of_the_users_own(drafted, capsys):
+    Path("own.py").write_text("def softmax(x, rows, cols):\n    return 1 / 0\n")
+    file = Path("softmax.task.toml")
+    file.write_text(file.read_text() + '[reference]\npython = "own.py:softmax"\n')
+    assert kernelsearch("optimize", drafted, "--device", "emulated") == 2
+    said = capsys.readouterr().err
+    assert "kernelsearch: the reference of softmax, line 2: softmax raised ZeroDivisionError" in said
 
 
 def test_search_resume_and_report(drafted, capsys):

@@ -16,7 +16,7 @@ from kernelsearch.model import ArgKind, Form
 GOLDEN = Path(__file__).parent.parent / "golden" / "draft"
 KERNELS = sorted(path.stem for path in GOLDEN.glob("*.cu"))
 ASKED = {
-    "bare_kernel": ["launch plan"],
+    "bare_kernel": ["how the kernel is launched"],
     "spmv": ["the contents of row_ptr"],
     "unknown_type": ["argument p", "no output"],
 }
@@ -40,7 +40,7 @@ def test_there_is_a_task_unless_something_is_asked(name: str) -> None:
     assert all(question.startswith(("the " + start, start)) for question, start in zip(found.questions, wanted, strict=True))
     if found.task is not None:
         assert found.task.baseline == found.source
-        assert found.task.assumptions == found.assumptions
+        assert (*found.task.assumptions, "reference = the baseline's own output") == found.assumptions
         assert len(found.task.timed_cases) == 1 and len(found.task.cases) >= 2
 
 
@@ -77,6 +77,30 @@ def test_the_missing_shape_is_named_and_the_file_says_where() -> None:
     assert '{ name = "a", kind = "input", dtype = "f32", shape = [] },  # FILL IN' in found.toml
     with pytest.raises(UsageError, match=r"args\[0\].*'a' needs a shape"):
         codec.task_from_toml(found.toml, where="k.task.toml", read=lambda _: text)
+
+
+def test_vector_types_are_their_elements_with_one_dimension_more() -> None:
+    text = (
+        "__global__ void k(const float4* a, __half2* b, int n) { int i = threadIdx.x; if (i < n) b[i] = f(a[i]); }\n"
+        'extern "C" void solve(const float4* a, __half2* b, int n) { k<<<1, 32>>>(a, b, n); }\n'
+    )
+    task = draft.draft(text, "k.cu", elements=1024).task
+    assert task is not None
+    assert [(arg.dtype.value, list(map(str, arg.shape))) for arg in task.args[:2]] == [("f32", ["n", "4"]), ("f16", ["n", "2"])]
+    assert task.cost.bytes is not None and str(task.cost.bytes) == "20 * n"
+
+
+def test_a_vector_passed_by_value_is_asked_for() -> None:
+    text = 'extern "C" __global__ void k(float* a, float4 v, int n) { if (threadIdx.x < n) a[threadIdx.x] = v.x; }'
+    assert draft.draft(text, "k.cu", elements=1024).questions[0].startswith("argument v: what `float4 v` is")
+
+
+def test_an_open_shape_may_be_over_all_sizes() -> None:
+    text = (
+        "__global__ void k(const float* a, float* b, int n, int m) { b[threadIdx.x] = a[hidden(n)]; }\n"
+        'extern "C" void solve(const float* a, float* b, int n, int m) { k<<<1, 32>>>(a, b, n, m); }\n'
+    )
+    assert "sizes n=1024, m=1024" in draft.draft(text, "k.cu", elements=1 << 20).assumptions
 
 
 def test_a_plan_is_drafted_for_a_bare_kernel() -> None:

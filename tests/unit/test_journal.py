@@ -168,3 +168,6 @@ def test_what_is_not_a_run_folder_is_said(tmp_path):
     (tmp_path / "run.json").write_text('{"format": "x"}')
     with pytest.raises(UsageError, match="run.json: .*format"):
         RunFolder.open(tmp_path)
+    (tmp_path / "run.json").write_bytes(b"\xff\x00")
+    with pytest.raises(UsageError, match="run.json is not what was written"):
+        RunFolder.open(tmp_path)

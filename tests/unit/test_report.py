@@ -150,6 +150,12 @@ def test_a_run_without_nodes_is_an_error_with_the_way_on(folder):
         html.write(folder)
 
 
+def test_a_run_whose_first_line_is_damaged_says_so(folder):
+    (folder / "journal.jsonl").write_bytes(b"torn")
+    with pytest.raises(UsageError, match=r"journal.jsonl, line 1: it is torn.*nothing to report.*kernelsearch resume"):
+        html.write(folder)
+
+
 def test_a_folder_without_a_run_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="not a run folder"):
         html.write(tmp_path)

@@ -27,7 +27,7 @@ def command(kernel: Path, elements: int, force: bool) -> None:
         raise UsageError(f"{target} is there already; edit it, or draft it anew with --force")
     drafted = draft(source, kernel.name, elements=elements)
     target.write_text(drafted.toml, encoding="utf-8")
-    for name, texts in (("assumed", drafted.assumptions), ("unsure", inputs.unsure(drafted, source))):
+    for name, texts in (("assumed", drafted.assumptions), ("unsure", drafted.questions)):
         for text in texts:
             click.echo(clean(f"{name:<9}{text}"))
     click.echo(f"{'wrote':<9}{target}")

@@ -38,7 +38,7 @@ def command(kernel: str, out: Path | None, output: Path | None, force: bool, as_
     view = views.open_view(as_json=as_json, quiet=quiet)
     for note in (*subject.notes, *_price_notes(spec.proposer, spec.budget.usd, chosen["base_url"])):
         view.note(note)
-    with inputs.named(subject.source):
+    with inputs.named(subject):
         session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
 
 
