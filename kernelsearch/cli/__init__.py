@@ -6,6 +6,7 @@ becomes one sentence on standard error and an exit code, never a traceback.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -76,8 +77,9 @@ def run(command: click.Command, name: str, args: Sequence[str] | None = None) ->
         return 1
     except OSError as error:
         _abandon_output()
-        where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}", 3)
+        name = error.filename2 or error.filename  # of a copy: where to
+        full = "; make room" if error.errno == errno.ENOSPC else ""
+        return _complain(f"{f'{name}: ' if name else ''}{error.strerror or error}{full}", 3)
     return code if isinstance(code, int) else 0
 
 

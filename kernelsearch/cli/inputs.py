@@ -12,6 +12,7 @@ from kernelsearch import catalog
 from kernelsearch.draft import Draft, draft
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.model import Task
+from kernelsearch.store.files import put
 from kernelsearch.workload import reference_name
 
 _BUILT_AS = re.compile(r"\bcandidate\.cu\b")  # what the toolchain calls every source
@@ -32,6 +33,8 @@ def subject(ref: str) -> Subject:
     """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written."""
     path = Path(ref)
     if path.suffix not in SOURCES:
+        if path.is_file() and path.suffix != ".toml":
+            raise UsageError(f"{path}: neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml); rename it if it is one")
         return Subject(task=catalog.task(ref))
     source = read_source(path)
     beside = task_file(path)
@@ -39,7 +42,7 @@ def subject(ref: str) -> Subject:
         return Subject(task=_same_source(catalog.task(str(beside)), source, path, beside), source=path)
     drafted = draft(source, path.name, elements=ELEMENTS)
     try:
-        beside.write_text(drafted.toml, encoding="utf-8")
+        put(beside, drafted.toml)
         written = f"drafted {beside}: correct there what was assumed"
     except OSError as error:
         written = f"could not write {beside} ({error.strerror}); going on with the draft"

@@ -20,6 +20,7 @@ from kernelsearch.cli.views import View
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.report import html, words
 from kernelsearch.search import Result, Watch
+from kernelsearch.store.files import put
 
 BEST = "best.cu"  # the winning kernel, in the run folder
 
@@ -27,17 +28,17 @@ BEST = "best.cu"  # the winning kernel, in the run folder
 def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: Path, output: Path | None) -> Result:
     """Run `go` to its end, then write the best kernel and the report. `output` is written only when something beat the baseline.
 
-    An error of ours leaves the report of what was recorded and says how to go on, then is raised again.
+    An error leaves the report of what was recorded and says how to go on, then is raised again.
     """
     stop = threading.Event()
     with view, gentle(stop, view.note, f"go on with: kernelsearch resume {folder}"):
         try:
             result = go(view.watch, stop)
-        except KernelSearchError:
+        except (KernelSearchError, OSError):
             _salvage(folder, view)
             raise
         report = html.write(folder)
-        kept = _keep(result, folder, output)
+        kept = _keep(result, folder, output, view)
         view.finish(result, report=str(report), kept=kept)
         if stop.is_set():
             view.note(f"go on with: kernelsearch resume {folder}")
@@ -61,14 +62,20 @@ def check_free(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path.parent} is not a folder that can be written; name another file with --output")
 
 
-def _keep(result: Result, folder: Path, output: Path | None) -> str | None:
+def _keep(result: Result, folder: Path, output: Path | None, view: View) -> str | None:
     candidate = result.best.candidate
     if candidate is None or result.best.number == 0 or not words.gained(result.speedup):
         return None
     kept = folder / BEST
-    for path in filter(None, (kept, output)):
-        path.write_text(candidate.source, encoding="utf-8")
-    return str(output or kept)
+    put(kept, candidate.source)
+    if output is None:
+        return str(kept)
+    try:
+        put(output, candidate.source)
+    except OSError as error:
+        view.note(f"warning: cannot write {output}: {error.strerror}")
+        return str(kept)
+    return str(output)
 
 
 def _salvage(folder: Path, view: View) -> None:

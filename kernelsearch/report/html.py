@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
 from kernelsearch.report import svg
 from kernelsearch.report.view import Record, RunView, build
+from kernelsearch.store.files import put
 from kernelsearch.store.rundir import RunFolder
 from kernelsearch.templates import render
 
@@ -23,9 +23,7 @@ def write(folder: Path) -> Path:
     """
     view = build(read(folder))
     target = folder / NAME
-    temporary = target.with_suffix(".html.part")
-    temporary.write_text(page(view), encoding="utf-8")
-    os.replace(temporary, target)  # noqa: PTH105 - atomic on one file system
+    put(target, page(view))
     return target
 
 

@@ -10,8 +10,8 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from kernelsearch import codec, digest
 from kernelsearch.errors import JournalDamaged, UsageError
@@ -36,7 +36,7 @@ class Journal:
         self._blobs = blobs
         self._children: defaultdict[int, list[int]] = defaultdict(list)
         self._best: Node | None = None
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._whole = 0  # bytes of the file that are whole lines
         if path.exists():
             self._read()
@@ -97,7 +97,6 @@ class Journal:
     def close(self) -> None:
         """Flush to disk and close; the nodes stay readable."""
         if self._file is not None:
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
@@ -106,10 +105,11 @@ class Journal:
         if self.damage is not None:
             raise self.damage
         if self._file is None:
-            self._file = self.path.open("ab")
+            self._file = self.path.open("ab", buffering=0)  # a buffer would try again what the disk refused
         try:
-            self._file.write(line)
-            self._file.flush()
+            rest = line
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError:
             self._file.close()
             self._file = None

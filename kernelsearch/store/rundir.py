@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +11,7 @@ from kernelsearch import codec
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Environment, Node, RunSpec, Task
 from kernelsearch.store.blobs import Blobs
+from kernelsearch.store.files import put
 from kernelsearch.store.journal import Journal
 
 
@@ -106,9 +106,7 @@ def _lock(path: Path) -> TextIO:
 
 
 def _write_header(path: Path, header: Header) -> None:
-    temporary = path / ".run.json"
-    temporary.write_text(codec.dump_json(header) + "\n")
-    os.replace(temporary, path / "run.json")  # noqa: PTH105 - atomic on one file system
+    put(path / "run.json", codec.dump_json(header) + "\n")
 
 
 def _read_header(path: Path) -> Header:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from kernelsearch.cli.options import SearchOptions, limits
 from kernelsearch.errors import BaselineFailed, DeviceLost, SandboxBroken, ToolMissing, UsageError
 from kernelsearch.model import Budget
 from kernelsearch.search import Ended, NodeDone, Result, Started, Warned
+from kernelsearch.store import files
 from kernelsearch.store.rundir import RunFolder
 
 HEAVY = ("rich", "pydantic", "numpy", "networkx", "jinja2", "tree_sitter", "anthropic", "openai")
@@ -121,7 +123,7 @@ def test_a_full_disk_under_standard_output_is_a_sentence():
     with Path("/dev/full").open("w") as full:
         done = python("import kernelsearch.cli as c; c.main(['tasks'])", stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3
-    assert done.stderr.strip() == "kernelsearch: No space left on device"
+    assert done.stderr.strip() == "kernelsearch: No space left on device; make room"
 
 
 def test_a_reader_that_left_is_no_error():
@@ -192,6 +194,38 @@ def test_what_is_told_as_no_gain_is_not_kept(kernel, monkeypatch, capsys):
     said = lines_of(capsys.readouterr().out)
     assert said["best"].startswith("the baseline: no attempt was faster")
     assert "kept" not in said and not kernel.with_suffix(".opt.cu").exists()
+
+
+def test_a_full_disk_beside_the_kernel_loses_no_winner(kernel, monkeypatch, capsys):
+    def refuse(path: Path, text: str) -> None:
+        if path.name == "softmax.opt.cu":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        files.put(path, text)
+
+    monkeypatch.setattr(session, "put", refuse)
+    assert kernelsearch("optimize", kernel, "--out", "here") == 0
+    captured = capsys.readouterr()
+    assert lines_of(captured.out)["kept"] == f"here/{session.BEST}"
+    assert f"warning: cannot write {kernel.with_suffix('.opt.cu')}: No space left on device" in captured.err
+
+
+def test_a_file_of_the_users_is_written_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "kernel.opt.cu"
+    target.write_text("mine")
+    limits_before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits_before[1]))
+    try:
+        with pytest.raises(OSError, match=r"kernel\.opt\.cu"):
+            files.put(target, "x" * 200)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits_before)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_file_that_is_no_kernel_is_told_so(tmp_path, capsys):
+    (tmp_path / "kernel.txt").write_text(runs.SOURCE)
+    assert kernelsearch("optimize", tmp_path / "kernel.txt") == 2
+    assert "kernel.txt: neither a CUDA source (.cu or .cuh) nor a task file (.toml)" in capsys.readouterr().err
 
 
 def test_nothing_is_replaced_unless_forced(kernel, capsys):

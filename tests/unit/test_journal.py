@@ -1,5 +1,7 @@
 """The journal: what is appended is read back whole, and damage is named and survived."""
 
+import resource
+
 import pytest
 from nodes import ENVIRONMENT, passing
 
@@ -110,22 +112,20 @@ def test_appending_to_a_damaged_journal_needs_repair_first(journal):
     assert len(reopened(journal).nodes) == 5
 
 
-def test_a_refusing_disk_is_a_sentence_and_loses_nothing(journal, monkeypatch):
-    journal.close()
+def test_a_refusing_disk_is_a_sentence_and_loses_nothing(journal):
     before = journal.path.read_bytes()
-
-    class Full:
-        def write(self, data):
-            raise OSError(28, "No space left on device")
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(journal, "_file", Full())
-    with pytest.raises(UsageError, match="No space left on device.*resume"):
-        journal.append(attempt(0, 9), None, 0.0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))  # takes ten bytes of the line and no more
+    try:
+        with pytest.raises(UsageError, match="File too large.*resume"):
+            journal.append(attempt(0, 9), None, 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert journal.path.read_bytes() == before
     assert len(journal.nodes) == 4
+    journal.append(attempt(0, 9), None, 0.0)
+    journal.close()
+    assert len(reopened(journal).nodes) == 5
 
 
 def test_a_changed_blob_is_refused(journal):

@@ -20,13 +20,14 @@ def command(kernel: Path, elements: int, force: bool) -> None:
     from kernelsearch.draft import draft
     from kernelsearch.errors import UsageError
     from kernelsearch.report.words import clean
+    from kernelsearch.store.files import put
 
     target = inputs.task_file(kernel)
     source = inputs.read_source(kernel)
     if target.exists() and not force:
         raise UsageError(f"{target} is there already; edit it, or draft it anew with --force")
     drafted = draft(source, kernel.name, elements=elements)
-    target.write_text(drafted.toml, encoding="utf-8")
+    put(target, drafted.toml)
     for name, texts in (("assumed", drafted.assumptions), ("unsure", drafted.questions)):
         for text in texts:
             click.echo(clean(f"{name:<9}{text}"))
