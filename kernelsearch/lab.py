@@ -92,8 +92,9 @@ def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:
 
     cache = paths.cache() / "build"
     nvcc = find_nvcc()
-    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch)
-    if device == "emulated":
+    emulated = device == "emulated"
+    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch, witness=emulated)
+    if emulated:
         from kernelsearch.toolchain.emulated import EmulatedToolchain
 
         return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)

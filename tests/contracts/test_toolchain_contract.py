@@ -112,6 +112,17 @@ def test_the_compiler_cannot_read_what_is_not_listed(toolchain, tmp_path):
     assert "4711" not in build.log and "No such file" in build.log
 
 
+def test_a_witness_tells_of_a_launcher_what_a_build_to_run_does(nvcc, sandbox, toolchain, tmp_path):
+    witness = NvccToolchain(sandbox=sandbox, cache=tmp_path, nvcc=nvcc, arch="sm_90", witness=True)
+    build, told = (chain.build(candidate(LAUNCHER, "-O3"), task(Form.LAUNCHER)) for chain in (toolchain, witness))
+    assert told.ok, told.log
+    assert (told.resources, told.instructions, told.sass_digest) == (build.resources, build.instructions, build.sass_digest)
+    assert told.artifact != build.artifact
+    in_host_code = witness.build(candidate(LAUNCHER.replace("twice<<<1, 64>>>", "int z = missing; twice<<<1, 64>>>")), task(Form.LAUNCHER))
+    assert in_host_code.failure is Verdict.BUILD_FAILED
+    assert '"missing" is undefined' in in_host_code.log
+
+
 class Slow:
     """A sandbox in which every command takes too long."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from kernelsearch.device.base import Call, Job, JobResult, Mode, Scalar, Tensor
 from kernelsearch.device.emulated import EmulatedDevice
 from kernelsearch.model import Arg, ArgKind, Build, Candidate, Case, DType, Expression, Form, Hardware, Origin, Task, Verdict
 from kernelsearch.sandbox import open_sandbox
+from kernelsearch.sandbox.base import Box, BoxResult
 from kernelsearch.toolchain.emulated import EmulatedToolchain
 from kernelsearch.toolchain.locate import find_nvcc
 from kernelsearch.toolchain.nvcc import NvccToolchain
@@ -237,7 +239,7 @@ def with_nvcc(tmp_path_factory: pytest.TempPathFactory) -> EmulatedToolchain:
     if nvcc is None:
         pytest.skip("no nvcc on this machine")
     sandbox, cache = open_sandbox(unsafe=True), tmp_path_factory.getbasetemp() / "emulated"
-    compiler = NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch="sm_90")
+    compiler = NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch="sm_90", witness=True)
     return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
 
 
@@ -247,9 +249,38 @@ def test_with_nvcc_its_errors_count_and_its_report_is_the_evidence(with_nvcc):
     (resources,) = right.resources
     assert resources.registers > 0
     assert build(with_nvcc, SCALE % "y[i] = undefined_name;").failure is Verdict.BUILD_FAILED
+    host_call = "int host() { return 1; }\n" + SCALE % "if (i < n) y[i] = host();"  # to g++ all functions are alike
+    assert build(with_nvcc, host_call).failure is Verdict.BUILD_FAILED
     wmma = build(with_nvcc, "#include <mma.h>\n" + RIGHT)
     assert wmma.failure is Verdict.UNSUPPORTED
     assert wmma.log.startswith("line 1:")
+
+
+class Meeting:
+    """Stands for nvcc and for the box of g++: neither goes on before the other has begun."""
+
+    name = "nvcc that waits"
+
+    def __init__(self) -> None:
+        self.sandbox = open_sandbox(unsafe=True)
+        self.begun = {"nvcc": threading.Event(), "g++": threading.Event()}
+
+    def build(self, candidate: Candidate, task: Task) -> Build:
+        self.begun["nvcc"].set()
+        assert self.begun["g++"].wait(60)
+        return Build(ok=True, toolchain=self.name, artifact="none", sass_digest="of nvcc", seconds=1000.0)
+
+    def run(self, box: Box) -> BoxResult:
+        self.begun["g++"].set()
+        assert self.begun["nvcc"].wait(60)
+        return self.sandbox.run(box)
+
+
+def test_both_compilers_work_at_the_same_time(tmp_path):
+    meeting = Meeting()
+    built = build(EmulatedToolchain(sandbox=meeting, cache=tmp_path, nvcc=meeting), RIGHT)
+    assert built.ok, built.log
+    assert (built.sass_digest, built.seconds) == ("of nvcc", 1000.0)  # the longer of the two
 
 
 KERNELS = """// launch: fill grid=(cdiv(n, 64)) block=(64) args=(x, tmp, n)
