@@ -56,21 +56,19 @@ class Bubblewrap:
         if self.own_user:
             user = box_policy().user_first + next(_turn) % box_policy().user_count
             _hand_over(box, user)
-        status, status_end = os.pipe()
-        descriptors = [status_end]
-        try:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as unless_started:
+            status, status_end = os.pipe()
+            ours.callback(os.close, status_end)
+            unless_started.callback(os.close, status)
+            descriptors = [status_end]
             options = ["--json-status-fd", str(status_end)]
             if self.seccomp:
                 descriptors.append(seccomp.open_program())
+                ours.callback(os.close, descriptors[-1])
                 options += ["--seccomp", str(descriptors[-1])]
             command = [str(self.program), *options, *_namespaces(user), *_mounts(box), *_environment(box), "--", *_inner(box, user)]
             running = process.start(command, env={}, pass_fds=tuple(descriptors), output_bytes=box.limits.output_bytes, stdin=stdin)
-        except BaseException:
-            os.close(status)
-            raise
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            unless_started.pop_all()
         return BubblewrapLive(running, status)
 
 
