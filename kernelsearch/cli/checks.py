@@ -63,18 +63,19 @@ def _base() -> Iterator[Line]:
         remedy="install g++ (Debian: apt-get install g++)",
     )
     for name, folder in (("cache", paths.cache()), ("scratch", paths.scratch_root())):
-        free = shutil.disk_usage(_existing(folder)).free
+        there = _existing(folder)
+        free, writable = shutil.disk_usage(there).free, os.access(there, os.W_OK)
         yield Line(
             group="emulated device",
             name=name,
-            ok=free > _ROOM,
-            text=f"{folder}, {free / 1e9:.1f} GB free",
-            remedy="make room, or set KERNELSEARCH_CACHE" if name == "cache" else "make room",
+            ok=free > _ROOM and writable,
+            text=f"{folder}, {f'{free / 1e9:.1f} GB free' if writable else 'not writable'}",
+            remedy="set KERNELSEARCH_CACHE to a folder of your own with room" if name == "cache" else "make room there that you may write",
         )
 
 
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))  # False also below a folder that is not ours
 
 
 def _sandbox() -> Iterator[Line]:

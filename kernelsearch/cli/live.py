@@ -99,14 +99,8 @@ class LiveView:
         minutes = (max(totals.seconds, time.monotonic() - self._since)) / 60
         bars: list[RenderableType] = []
         if limits.candidates is not None:
-            bars.append(
-                bar(
-                    "candidates",
-                    totals.candidates,
-                    limits.candidates,
-                    f"{totals.candidates} of {limits.candidates}, {state.pending} under way",
-                )
-            )
+            others = f", {state.pending} under way" if state.pending else ""
+            bars.append(bar("candidates", totals.candidates, limits.candidates, f"{totals.candidates} of {limits.candidates}{others}"))
         if limits.minutes is not None:
             bars.append(bar("minutes", minutes, limits.minutes, f"{minutes:.1f} of {limits.minutes:g}"))
         if limits.usd is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from kernelsearch import digest
 from kernelsearch.errors import UsageError
+from kernelsearch.store.files import put
 
 
 class Blobs:
@@ -22,14 +21,7 @@ class Blobs:
         path = self._path(name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                Path(temporary).replace(path)
-            except OSError:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            put(path, data)
         return name
 
     def get(self, name: str) -> bytes:

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 
-def put(path: Path, text: str) -> None:
-    """Write `text` to `path`. Raises `OSError` that names `path`; what was there is then untouched."""
+def put(path: Path, content: str | bytes) -> None:
+    """Make `content`, text as UTF-8, that of `path`. Raises `OSError` that names `path`; what was there is then untouched."""
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)  # noqa: PTH105 - atomic on one file system
     except OSError as error:
         if part.exists():

@@ -1,6 +1,7 @@
 """The commands from end to end, with the real engine on the emulated device and a kernel that is small."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,13 @@ def test_doctor_tells_remedies_and_shows_no_key(capsys, monkeypatch):
     assert lines["sandbox"]["ok"] and lines["host compiler"]["ok"]
     assert all(line["remedy"] for line in lines.values() if not line["ok"])
     assert "sk-very-secret" not in said
+
+
+def test_doctor_tells_of_a_cache_that_cannot_be_written(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERNELSEARCH_CACHE", str(tmp_path))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and not (path == tmp_path and mode == os.W_OK))
+    kernelsearch("doctor", "--json")
+    lines = {line["name"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert not lines["cache"]["ok"] and lines["cache"]["text"] == f"{tmp_path}, not writable"
+    assert "KERNELSEARCH_CACHE" in lines["cache"]["remedy"]

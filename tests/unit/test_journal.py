@@ -128,6 +128,11 @@ def test_a_refusing_disk_is_a_sentence_and_loses_nothing(journal):
     assert len(reopened(journal).nodes) == 5
 
 
+def test_blobs_can_be_read_by_whoever_may_read_the_journal(journal):
+    blob = next(p for p in (journal.path.parent / "blobs").rglob("*") if p.is_file())
+    assert blob.stat().st_mode == journal.path.stat().st_mode
+
+
 def test_a_changed_blob_is_refused(journal):
     blob = next(p for p in (journal.path.parent / "blobs").rglob("*") if p.is_file())
     blob.write_bytes(b"something else")
