@@ -22,6 +22,7 @@ from kernelsearch.source import Parameter
 _SCALARS = {"eps": 1e-5, "epsilon": 1e-5}  # values that common names ask for; 1.0 otherwise
 
 
+_ROOT = re.compile(r"\b(?:r?sqrtf?|__fr?sqrt_rn|(?:__)?log(?:2|10)?f?)\s*\(\s*\w+\s*\[[^][]*\]\s*[+)]")  # of an element as it is
 _LARGEST_BLOCK = 1024  # threads, every architecture
 
 
@@ -77,6 +78,7 @@ class _Drafter:
             reduction=self._reduction(),
             bytes=self._bytes(),
             flops=flops.text(self.shapes.sizes) if flops is not None else "",
+            distributions=self._distributions(),
             assumptions=self.assumptions,
         )
         toml = write.toml(content)
@@ -166,6 +168,12 @@ class _Drafter:
                 return None
             total += reading.flops
         return total if total.names and self._floating() else None
+
+    def _distributions(self) -> list[str]:
+        if _ROOT.search(self.source) is None:
+            return ["normal", "integers"]
+        self.assumptions.append("inputs are positive: the root or logarithm of one is taken")
+        return ["positive", "lognormal"]
 
     def _cap(self) -> int | None:
         """The largest size that one block can work on, where no launch has more than one and no loop goes on past the block."""

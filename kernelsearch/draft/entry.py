@@ -104,7 +104,8 @@ def find(text: str, filename: str) -> tuple[Entry, tuple[str, ...]]:
     if source.launches(text):
         outer = sorted({site.function for site in source.launches(text)} - {""})
         raise UsageError(
-            f'{filename}: kernels are launched by {" and ".join(outer)}, which cannot be called from outside; declare it extern "C"'
+            f"{filename}: kernels are launched by {' and '.join(outer)}, which cannot be called from outside; "
+            'launch them in an extern "C" function that takes device pointers and sizes'
         )
     return _kernels(text)
 

@@ -32,6 +32,7 @@ class Content:
     reduction: str
     bytes: str
     flops: str
+    distributions: Sequence[str]
     assumptions: Sequence[str] = field(default_factory=tuple)
 
 
@@ -59,7 +60,7 @@ def toml(content: Content) -> str:
     lines += [
         "",
         "[inputs]",
-        'distributions = ["normal", "integers"]',
+        f"distributions = {_value(list(content.distributions))}",
         "",
         "# Without a reference the baseline's own output is what candidates are compared with. Better: a NumPy function in float64.",
         "# [reference]",

@@ -95,6 +95,26 @@ def test_a_vector_passed_by_value_is_asked_for() -> None:
     assert draft.draft(text, "k.cu", elements=1024).questions[0].startswith("argument v: what `float4 v` is")
 
 
+@pytest.mark.parametrize(
+    ("taken", "drawn"),
+    [
+        ("rsqrtf(v[i] + 1e-5f)", ["positive", "lognormal"]),
+        ("logf(v[i])", ["positive", "lognormal"]),
+        ("sqrtf(v[i] * v[i])", ["normal", "integers"]),
+        ("expf(v[i])", ["normal", "integers"]),
+    ],
+)
+def test_roots_and_logarithms_get_positive_inputs(taken: str, drawn: list[str]) -> None:
+    text = (
+        f"__global__ void k(const float* v, float* y, int n) {{ int i = threadIdx.x; if (i < n) y[i] = {taken}; }}\n"
+        'extern "C" void solve(const float* v, float* y, int n) { k<<<1, 32>>>(v, y, n); }\n'
+    )
+    found = draft.draft(text, "k.cu", elements=1024)
+    assert found.task is not None
+    assert [distribution.value for distribution in found.task.distributions] == drawn
+    assert any(text.startswith("inputs are positive") for text in found.assumptions) == (drawn[0] == "positive")
+
+
 def test_an_open_shape_may_be_over_all_sizes() -> None:
     text = (
         "__global__ void k(const float* a, float* b, int n, int m) { b[threadIdx.x] = a[hidden(n)]; }\n"
@@ -115,7 +135,7 @@ def test_a_plan_is_drafted_for_a_bare_kernel() -> None:
     ("text", "reason"),
     [
         ("int main() { return 0; }", "no kernel"),
-        ("__global__ void k(float* a) {} void go(float* a) { k<<<1, 1>>>(a); }", 'launched by go.*extern "C"'),
+        ("__global__ void k(float* a) {} void go(float* a) { k<<<1, 1>>>(a); }", 'launched by go.*in an extern "C" function'),
         ("// launch: k grid=1\n__global__ void k(float* a) {}", "line 1: .*lacks block"),
     ],
 )
