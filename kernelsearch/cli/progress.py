@@ -131,7 +131,8 @@ def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: 
     cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
     cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
     if best.number == 0 or not words.gained(result.speedup):
-        lines = [f"{'best':<{_NAME}}the baseline: no attempt was faster ({result.ended})"]
+        by = " by 0.5 %" if best.number else ""
+        lines = [f"{'best':<{_NAME}}the baseline: no attempt was faster{by} ({result.ended})"]
     else:
         checks = 0 if best.evaluation is None else len(best.evaluation.checks)
         lines = [
