@@ -22,7 +22,7 @@ class Budget:
     def spent(self, totals: Totals, pending: int = 0) -> str | None:
         """Which limit is reached when `pending` more attempts are under way, in words; None when none is."""
         if self.candidates is not None and totals.candidates + pending >= self.candidates:
-            return f"{self.candidates} candidates"
+            return f"{self.candidates} candidate{'' if self.candidates == 1 else 's'}"
         if self.minutes is not None and totals.seconds >= self.minutes * 60:
             return f"{self.minutes:g} minutes"
         if self.usd is not None and totals.usage.usd >= self.usd:
