@@ -226,7 +226,7 @@ def open_modelled(hardware: str, scratch: Path) -> tuple[Toolchain, Device]:
     profile = catalog.hardware(hardware)
     nvcc = find_nvcc()
     cache = paths.cache() / "build"
-    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=profile.arch)
+    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=profile.arch, witness=True)
     toolchain = EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
     return toolchain, open_device("emulated", sandbox=sandbox, scratch=scratch, hardware=profile)
 

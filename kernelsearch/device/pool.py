@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,11 +110,10 @@ class WarmPool:
                 raise DeviceLost("the device was closed")
             self._fill(self._size + 1)
             slot = self._idle.popleft()
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(slot.close)
             slot.wait_ready()
-        except BaseException:
-            slot.close()
-            raise
+            unless_ready.pop_all()
         return slot
 
     def facts(self) -> Mapping[str, str]:
