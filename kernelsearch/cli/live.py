@@ -5,6 +5,7 @@ Everything that comes from kernels or models is put on the screen as `Text`, whi
 
 from __future__ import annotations
 
+import textwrap
 import time
 from types import TracebackType
 
@@ -47,7 +48,7 @@ class LiveView:
         match event:
             case Started():
                 self._progress, self._since = Progress(event), time.monotonic()
-                self._print(*progress.head(event))
+                self._say(*progress.head(event))
                 if event.nodes:
                     self._table_head(self._progress)
             case NodeDone() if self._progress is not None:
@@ -70,12 +71,20 @@ class LiveView:
             started = self._progress.started
             self._print("", *progress.tail(result, started.spec, report=report, kept=kept, kind=started.environment.time_kind))
 
+    def _say(self, *lines: str) -> None:
+        """Prose: wrapped between words, behind the names at the left."""
+        for line in (part for text in lines for part in text.split("\n")):
+            wide = max(self._console.width, 2 * progress.NAME)
+            for part in textwrap.wrap(words.clean(line), wide, subsequent_indent=" " * progress.NAME, break_on_hyphens=False) or [""]:
+                self._console.print(Text(part), soft_wrap=True)
+
     def _print(self, *lines: str) -> None:
+        """Lines with paths in them, which a terminal may wrap but which stay whole when copied."""
         for line in lines:
             self._console.print(Text(words.clean(line)), soft_wrap=True)
 
     def _table_head(self, state: Progress) -> None:
-        self._print(progress.baseline_line(state), "")
+        self._say(progress.baseline_line(state), "")
         self._console.print(
             Text(progress.columns(words.unit(state.started.environment.time_kind)), "bold"), no_wrap=True, overflow="ellipsis"
         )

@@ -9,7 +9,7 @@ from kernelsearch.model import Arg, Budget, Node, RunSpec, Task, Totals
 from kernelsearch.report import words
 from kernelsearch.search import NodeDone, Result, Started
 
-_NAME = 13  # width of the names at the left of the head and the end
+NAME = 13  # width of the names at the left of the head and the end
 
 
 @dataclass(slots=True)
@@ -63,11 +63,11 @@ def head(started: Started) -> list[str]:
     taken = "modelled: nothing below was measured" if modelled else "measured"
     lines = [
         *described(started.task),
-        f"{'device':<{_NAME}}{environment.device}, {taken} · sandbox: {environment.sandbox}",
-        f"{'proposer':<{_NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
+        f"{'device':<{NAME}}{environment.device}, {taken} · sandbox: {environment.sandbox}",
+        f"{'proposer':<{NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
     ]
     if started.nodes:
-        lines.append(f"{'resumed':<{_NAME}}{words.count(len(started.nodes), 'node')} recorded before")
+        lines.append(f"{'resumed':<{NAME}}{words.count(len(started.nodes), 'node')} recorded before")
     return lines
 
 
@@ -77,9 +77,9 @@ def described(task: Task) -> list[str]:
     outputs = ", ".join(map(_tensor, task.outputs))
     entry = f"{task.entry}({', '.join(arg.name for arg in task.args)})" if task.entry else ", ".join(arg.name for arg in task.args)
     reference = "the baseline itself" if task.reference is None else task.reference.function
-    lines = [f"{task.name:<{_NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
-    lines.append(f"{'':<{_NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
-    return lines + [f"{'':<{_NAME}}assumed {text}" for text in task.assumptions]
+    lines = [f"{task.name:<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
+    lines.append(f"{'':<{NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
+    return lines + [f"{'':<{NAME}}assumed {text}" for text in task.assumptions]
 
 
 def _tensor(arg: Arg) -> str:
@@ -100,8 +100,8 @@ def baseline_line(progress: Progress) -> str:
     """The time to beat, with what holds it back."""
     node, kind = progress.baseline, progress.started.environment.time_kind
     limit = "" if node.evaluation is None else words.bottleneck(node.evaluation)
-    line = f"{'baseline':<{_NAME}}{words.time(node.time_us)} {words.unit(kind)}{_spread(node)}{_light(node)}"
-    return f"{line}\n{'':<{_NAME}}{limit}" if limit else line
+    line = f"{'baseline':<{NAME}}{words.time(node.time_us)} {words.unit(kind)}{_spread(node)}{_light(node)}"
+    return f"{line}\n{'':<{NAME}}{limit}" if limit else line
 
 
 def _light(node: Node) -> str:
@@ -132,19 +132,19 @@ def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: 
     cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
     if best.number == 0 or not words.gained(result.speedup):
         by = " by 0.5 %" if best.number else ""
-        lines = [f"{'best':<{_NAME}}the baseline: no attempt was faster{by} ({result.ended})"]
+        lines = [f"{'best':<{NAME}}the baseline: no attempt was faster{by} ({result.ended})"]
     else:
         checks = 0 if best.evaluation is None else len(best.evaluation.checks)
         lines = [
-            f"{'best':<{_NAME}}#{best.number}  {words.time(best.time_us)} {words.unit(kind)}{_spread(best)}, {words.ratio(result.speedup)}"
+            f"{'best':<{NAME}}#{best.number}  {words.time(best.time_us)} {words.unit(kind)}{_spread(best)}, {words.ratio(result.speedup)}"
             f"{_light(best)}; {words.count(checks, 'call')} verified"
         ]
     if kept:
-        lines.append(f"{'kept':<{_NAME}}{kept}{_flags(best, result.baseline)}")
-    lines.append(f"{'ended':<{_NAME}}{result.ended} · {cost}")
+        lines.append(f"{'kept':<{NAME}}{kept}{_flags(best, result.baseline)}")
+    lines.append(f"{'ended':<{NAME}}{result.ended} · {cost}")
     if spec.unsafe:
-        lines.append(f"{'unsafe':<{_NAME}}candidates ran without a sandbox, as --unsafe asked")
-    return [*lines, f"{'report':<{_NAME}}{report}"]
+        lines.append(f"{'unsafe':<{NAME}}candidates ran without a sandbox, as --unsafe asked")
+    return [*lines, f"{'report':<{NAME}}{report}"]
 
 
 def _flags(best: Node, baseline: Node) -> str:

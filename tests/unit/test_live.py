@@ -1,6 +1,7 @@
 """The live view on a terminal: rows, footer, and no markup from kernels or models."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,3 +71,12 @@ def test_rows_scroll_and_nothing_is_markup(console):
     assert "[red]odd[/red]" in shown
     assert "modelled: nothing below was measured" in shown
     assert "$0.50 of $1.00" in shown and "7 of 7, 2 under way" in shown
+
+
+def test_on_a_narrow_terminal_the_head_wraps_between_words():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None, highlight=False)
+    with LiveView(console) as view:
+        view.watch(started())
+    prose = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]|\r|judging the baseline …", "", console.file.getvalue())
+    assert max(map(len, prose.splitlines())) <= 60
+    assert "modelled: nothing below was measured" in " ".join(prose.split())
