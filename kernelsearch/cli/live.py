@@ -68,8 +68,7 @@ class LiveView:
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         self._live.stop()
         if self._progress is not None:
-            started = self._progress.started
-            self._print("", *progress.tail(result, started.spec, report=report, kept=kept, kind=started.environment.time_kind))
+            self._print("", *progress.tail(result, self._progress.started, report=report, kept=kept))
 
     def _say(self, *lines: str) -> None:
         """Prose: wrapped between words, behind the names at the left."""

@@ -19,7 +19,7 @@ LAB = (
     click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
     click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),
     click.option("--seed", default=0, show_default=True, help="Seed of inputs, strategy and proposer."),
-    click.option("--unsafe", is_flag=True, help="Run candidates without a sandbox. Only for kernels that you trust."),
+    click.option("--unsafe", is_flag=True, help="Where no sandbox works, run candidates without one. Only for kernels that you trust."),
 )
 SEARCH = (
     click.option("--llm", default="rules", show_default=True, help="rules, or PROVIDER:MODEL: anthropic, openai, replay or mailbox."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kernelsearch.model import Arg, Budget, Node, RunSpec, Task, Totals
+from kernelsearch.model import Arg, Budget, Node, Task, Totals
 from kernelsearch.report import words
 from kernelsearch.search import NodeDone, Result, Started
 
@@ -125,9 +125,9 @@ def row(cells: Sequence[str]) -> str:
     return f"{number:>4}  {parent:>4}  {directive:<24}  {verdict:<16}  {time:>11}  {speedup:>7}  {light:>5}  {why}".rstrip()
 
 
-def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: str) -> list[str]:
+def tail(result: Result, started: Started, *, report: str, kept: str | None) -> list[str]:
     """What the run came to: the best, where it is kept, what it cost."""
-    best = result.best
+    best, kind = result.best, started.environment.time_kind
     cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
     cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
     if best.number == 0 or not words.gained(result.speedup):
@@ -142,8 +142,8 @@ def tail(result: Result, spec: RunSpec, *, report: str, kept: str | None, kind: 
     if kept:
         lines.append(f"{'kept':<{NAME}}{kept}{_flags(best, result.baseline)}")
     lines.append(f"{'ended':<{NAME}}{result.ended} · {cost}")
-    if spec.unsafe:
-        lines.append(f"{'unsafe':<{NAME}}candidates ran without a sandbox, as --unsafe asked")
+    if started.environment.sandbox.startswith("none"):
+        lines.append(f"{'unsafe':<{NAME}}candidates ran without a sandbox, as --unsafe allowed")
     return [*lines, f"{'report':<{NAME}}{report}"]
 
 

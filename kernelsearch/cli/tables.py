@@ -111,5 +111,6 @@ def show_bench(rows: Sequence[Row]) -> None:
     click.echo()
     heads = ("task", f"baseline {unit}", f"best {unit}", "x", "tried", "took", "cost", "edits on the way")
     show(heads, table, right=(1, 2, 3, 4, 5, 6))
-    if mean := words.geometric_mean([row.speedup for row in rows if row.speedup is not None]):
-        click.echo(f"\ngeometric mean {words.ratio(mean)} over {words.count(len(rows), 'task')}")
+    speedups = [row.speedup for row in rows if row.speedup is not None]
+    if mean := words.geometric_mean(speedups):
+        click.echo(f"\ngeometric mean {words.ratio(mean)} over {words.count(len(speedups), 'task')}")

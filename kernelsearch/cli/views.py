@@ -80,8 +80,7 @@ class PlainView(_Base):
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         if self._progress is not None:
-            started = self._progress.started
-            self._say("", *progress.tail(result, started.spec, report=report, kept=kept, kind=started.environment.time_kind))
+            self._say("", *progress.tail(result, self._progress.started, report=report, kept=kept))
 
     def _table_head(self, state: Progress) -> None:
         self._say(progress.baseline_line(state))

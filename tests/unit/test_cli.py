@@ -228,6 +228,13 @@ def test_a_file_that_is_no_kernel_is_told_so(tmp_path, capsys):
     assert "kernel.txt: neither a CUDA source (.cu or .cuh) nor a task file (.toml)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("sandbox", ["none (unsafe)", "bubblewrap (level 2 of 3)"])
+def test_a_run_is_called_unsafe_where_it_was_and_not_where_it_was_allowed_to(kernel, monkeypatch, capsys, sandbox):
+    monkeypatch.setattr(runs, "ENVIRONMENT", replace(runs.ENVIRONMENT, sandbox=sandbox))
+    assert kernelsearch("optimize", kernel, "--unsafe") == 0
+    assert ("unsafe" in lines_of(capsys.readouterr().out)) == sandbox.startswith("none")
+
+
 def test_nothing_is_replaced_unless_forced(kernel, capsys):
     kept = kernel.with_suffix(".opt.cu")
     kept.write_text("mine")
@@ -393,7 +400,7 @@ def test_bench_prints_a_table_and_writes_every_report(kernel, monkeypatch, capsy
     assert Path("many/user-softmax/report.html").is_file()
 
 
-def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch):
+def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch, capsys):
     outcomes = iter([BaselineFailed("it does not build"), None])
 
     def optimize(task, spec, folder, *, watch, stop):
@@ -404,6 +411,7 @@ def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch):
     monkeypatch.setattr(search, "optimize", optimize)
     monkeypatch.setattr(catalog, "tasks", lambda ref: (runs.task(),))
     assert kernelsearch("bench", "one", "two", "--out", "many") == 1
+    assert "geometric mean 4.28x over 1 task\n" in capsys.readouterr().out
 
 
 def test_a_suite_that_is_stopped_starts_no_further_task(tmp_path, monkeypatch):
