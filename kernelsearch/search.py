@@ -19,7 +19,7 @@ import kernelsearch
 from kernelsearch import catalog, digest
 from kernelsearch.errors import BaselineFailed
 from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals
+from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
 from kernelsearch.score import score
@@ -31,7 +31,7 @@ from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
 
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
-_GRACE_S = 10.0  # how long attempts under way may take to finish after that; what they cost is then still recorded
+_GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +114,32 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
     pending: set[Future[Attempt]] = set()
     while True:
         ended = None
-        while len(pending) < run.parallel and ended is None:
-            totals = replace(journal.totals, seconds=clock.seconds())
-            if run.stop.is_set():
-                ended = "stopped by the user"
-            elif spent := run.budget.spent(totals, len(pending)):
-                ended = f"budget reached: {spent}"
-            elif proposal := strategy.ask():
-                pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
-            else:
+        while len(pending) < run.parallel and (ended := _over(run, journal, clock, len(pending))) is None:
+            if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
+                break
+            pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
         if not pending:
             return ended or "nothing left to try"
-        done, pending = _wait(pending, run.stop)
+        done, pending = _wait(pending, run, clock)
         if not done:
-            return ended or "stopped by the user"
+            return _over(run, journal, clock, len(pending)) or "stopped by the user"
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
 
 
-def _wait(pending: set[Future[Attempt]], stop: threading.Event) -> tuple[set[Future[Attempt]], set[Future[Attempt]]]:
-    """Some finished attempts and the rest; none finished only when the run was stopped and the grace is over."""
-    while not stop.is_set():
+def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
+    """Why no further attempt may begin; None when one may."""
+    if run.stop.is_set():
+        return "stopped by the user"
+    spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending)
+    return f"budget reached: {spent}" if spent else None
+
+
+def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[Future[Attempt]], set[Future[Attempt]]]:
+    """Some finished attempts and the rest; none finished only when the run was stopped, or its minutes are up, and the grace is over."""
+    minutes = run.budget.minutes
+    while not run.stop.is_set() and (minutes is None or clock.seconds() < 60 * minutes):
         done, still = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
         if done:
             return done, still
@@ -163,8 +167,9 @@ def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Rewar
 def _baseline_message(node: Node) -> str:
     if node.evaluation is None:
         return f"the kernel to start from could not be judged: {node.attempt.detail}"
-    verdict, detail = node.evaluation.verdict.value, node.evaluation.detail.strip()
-    return f"the kernel to start from does not pass ({verdict}), so there is nothing to improve yet: {detail}"
+    verdict, detail = node.evaluation.verdict, node.evaluation.detail.strip()
+    remedy = "; correct [cost] in the task file, or name the right GPU with --hardware" if verdict is Verdict.IMPLAUSIBLE else ""
+    return f"the kernel to start from does not pass ({verdict.value}), so there is nothing to improve yet: {detail}{remedy}"
 
 
 class _Clock:

@@ -135,3 +135,15 @@ def test_stopping_records_what_still_finishes_and_drops_what_hangs(journal, monk
     ended = search(run_with(Budget(candidates=9), parallel=2, stop=stop), mcts(), Slow(), journal)
     assert "stopped" in ended
     assert len(journal.nodes) == 2
+
+
+def test_minutes_that_are_up_do_not_wait_for_a_model_that_thinks(journal, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.05)
+
+    class Thinking(FakeWorker):
+        def submit(self, request):
+            return super().submit(request) if request.proposal is None else Future()
+
+    ended = search(run_with(Budget(minutes=0.005)), mcts(), Thinking(), journal)
+    assert "0.005 minutes" in ended
+    assert len(journal.nodes) == 1
