@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,6 +41,7 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.propose import rules
+from kernelsearch.toolchain.locate import find_nvcc
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "rules"
 BEFORE = sorted(path.stem for path in GOLDEN.glob("*.cu") if "." not in path.stem)
@@ -255,9 +255,9 @@ def test_damaged_sources_are_rewritten_or_left(name: str, start: int, length: in
 
 def test_the_compiler_takes_every_golden_text(tmp_path: Path) -> None:
     """All of them in one translation unit: namespaces keep their kernels apart."""
-    nvcc = shutil.which("nvcc")
+    nvcc = find_nvcc()
     if nvcc is None:
-        pytest.skip("no nvcc on PATH")
+        pytest.skip("no nvcc, neither a toolkit's nor the wheels'")
     parts = ["#include <math.h>\n"]
     for number, name in enumerate(AFTER):
         text = re.sub(r"#include.*\n", "", (GOLDEN / f"{name}.cu").read_text()).replace("solve(", f"solve_{number}(")
@@ -265,6 +265,6 @@ def test_the_compiler_takes_every_golden_text(tmp_path: Path) -> None:
         parts += [f"namespace n{number} {{\n{text}\n}}\n", *(f"#undef {macro}\n" for macro in defined)]
     unit = tmp_path / "all.cu"
     unit.write_text("".join(parts))
-    command = [nvcc, "-arch=sm_90", "-O0", "-c", "-o", str(tmp_path / "all.o"), str(unit)]
+    command = [str(nvcc.path), "-arch=sm_90", "-O0", "-c", "-o", str(tmp_path / "all.o"), str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

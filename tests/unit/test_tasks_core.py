@@ -1,6 +1,5 @@
 """The shipped tasks: references agree with formulas written again here, gates let float32 through and stop less."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,11 +8,13 @@ import pytest
 
 from kernelsearch import catalog, source
 from kernelsearch.model import Arg, Case, DType, Form, Task
+from kernelsearch.toolchain.locate import find_nvcc
 from kernelsearch.verify import reference
 from kernelsearch.verify.compare import compare
 from kernelsearch.verify.tolerance import gate
 from kernelsearch.workload import encode, prepare
 
+NVCC = find_nvcc()
 TASKS = {task.name: task for task in catalog.tasks("core")}
 F = np.float32
 
@@ -236,10 +237,10 @@ def test_there_are_tasks_of_both_forms_and_several_types() -> None:
     assert len(TASKS) >= 14
 
 
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on PATH")
+@pytest.mark.skipif(NVCC is None, reason="no nvcc, neither a toolkit's nor the wheels'")
 @pytest.mark.parametrize("name", TASKS)
 def test_nvcc_accepts_the_baseline_without_a_warning(tmp_path: Path, name: str) -> None:
     (tmp_path / "k.cu").write_text(TASKS[name].baseline)
-    command = ["nvcc", "-arch=sm_90", "-Werror=all-warnings", "-cubin", "-o", "k.cubin", "k.cu"]
+    command = [str(NVCC.path), "-arch=sm_90", "-Werror=all-warnings", "-cubin", "-o", "k.cubin", "k.cu"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
