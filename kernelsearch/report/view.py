@@ -90,9 +90,12 @@ def build(record: Record) -> RunView:
 
 
 def best_of(nodes: Sequence[Node]) -> Node:
-    """The fastest node that passed, the earlier of equals; the baseline when none did."""
+    """The fastest node that passed, the earlier of equals; the baseline when none did, or none by more than 1.00x tells."""
     timed = [(node.time_us, node.number) for node in nodes if node.time_us is not None]
-    return nodes[min(timed)[1]] if timed else nodes[0]
+    if not timed or nodes[0].time_us is None:
+        return nodes[0]
+    least, number = min(timed)
+    return nodes[number] if words.gained(nodes[0].time_us / least) else nodes[0]
 
 
 def lineage(nodes: Sequence[Node], number: int) -> tuple[Node, ...]:

@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 
 import networkx
 import pytest
+from nodes import passed
 
 import runs
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Budget
+from kernelsearch.model import Budget, Proposal
 from kernelsearch.report import diff, export, html, words
 from kernelsearch.report.view import Record, best_of, build, counts, lineage
 from kernelsearch.store.rundir import RunFolder
@@ -253,3 +254,10 @@ def test_record_is_what_the_folder_holds(folder):
     assert isinstance(record, Record)
     assert len(record.nodes) == len(RunFolder.open(folder).nodes) == 8
     assert re.match(r"2026-11-22", record.started)
+
+
+def test_a_gain_that_would_be_told_as_none_leaves_the_baseline_best() -> None:
+    first = passed(0, None, 100.0)
+    close, clear = passed(1, Proposal(ticket=0, parent=0, seed=0), 99.8), passed(2, Proposal(ticket=1, parent=0, seed=0), 98.0)
+    assert best_of([first, close]) is first
+    assert best_of([first, close, clear]) is clear
