@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick"
     sandbox = open_sandbox(unsafe=unsafe)
     name, profile = _choose(device, hardware)
     toolchain = _toolchain(name, profile, sandbox)
-    scratch = Path(tempfile.mkdtemp(prefix="kernelsearch-", dir=paths.scratch_root()))
+    scratch = paths.new_scratch()
     opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
     environment = Environment(device=opened.name, time_kind=opened.time_kind.value, sandbox=sandbox.level.text, facts=facts)

@@ -5,9 +5,13 @@ In a checkout `tasks/`, `profiles/` and `sandbox/` are at the top level; in an i
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
+_SCRATCH = "kernelsearch-scratch-"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -29,3 +33,33 @@ def scratch_root() -> Path:
     """A folder for short-lived large files: memory-backed where the machine has it."""
     shm = Path("/dev/shm")
     return shm if shm.is_dir() and os.access(shm, os.W_OK) else Path(os.environ.get("TMPDIR", "/tmp"))
+
+
+def new_scratch() -> Path:
+    """A new folder under `scratch_root`, for this process. What processes that were killed left there is removed first: it is memory.
+
+    An owner holds a lock on its folder until it ends, however it ends and in whichever container.
+    """
+    root = scratch_root()
+    for left in root.glob(f"{_SCRATCH}*"):
+        if left.is_dir() and left.stat().st_uid == os.geteuid() and (handle := _lock(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(handle)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
+        if _lock(folder) is not None and folder.is_dir():  # else another process took it for remains, before it was locked
+            return folder
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that locks `folder` while it is open; None when another process has it, or it is gone."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
