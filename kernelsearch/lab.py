@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Lab:
     def close(self) -> None:
         """End warm processes and remove the scratch folder."""
         self.device.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        paths.drop_scratch(self.scratch)
 
 
 def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, seed: int = 0) -> Lab:
@@ -55,7 +55,10 @@ def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick"
     name, profile = _choose(device, hardware)
     toolchain = _toolchain(name, profile, sandbox)
     scratch = paths.new_scratch()
-    opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
+    with ExitStack() as unless_opened:
+        unless_opened.callback(paths.drop_scratch, scratch)
+        opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
+        unless_opened.pop_all()
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
     environment = Environment(device=opened.name, time_kind=opened.time_kind.value, sandbox=sandbox.level.text, facts=facts)
     return Lab(

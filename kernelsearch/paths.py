@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 _SCRATCH = "kernelsearch-scratch-"
+_locks: dict[Path, int] = {}  # descriptors of the scratch folders of this process
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -36,30 +37,43 @@ def scratch_root() -> Path:
 
 
 def new_scratch() -> Path:
-    """A new folder under `scratch_root`, for this process. What processes that were killed left there is removed first: it is memory.
+    """A new folder under `scratch_root`, for `drop_scratch` to remove. What processes that were killed left there is removed first:
+    it is memory.
 
-    An owner holds a lock on its folder until it ends, however it ends and in whichever container.
+    An owner holds a lock on its folder until it drops it or ends, however it ends and in whichever container.
     """
     root = scratch_root()
     for left in root.glob(f"{_SCRATCH}*"):
-        if left.is_dir() and left.stat().st_uid == os.geteuid() and (handle := _lock(left)) is not None:
+        if (handle := _lock(left)) is not None:
             shutil.rmtree(left, ignore_errors=True)
             os.close(handle)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
-        if _lock(folder) is not None and folder.is_dir():  # else another process took it for remains, before it was locked
-            return folder
+        if (handle := _lock(folder)) is not None:
+            if folder.is_dir():
+                _locks[folder] = handle
+                return folder
+            os.close(handle)  # another process took it for remains, before it was locked
+
+
+def drop_scratch(folder: Path) -> None:
+    """Remove a scratch folder and let go of its lock, if it is ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if (handle := _locks.pop(folder, None)) is not None:
+        os.close(handle)
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that locks `folder` while it is open; None when another process has it, or it is gone."""
+    """A descriptor that locks `folder` while it is open; None when another has it or owns it, or it is gone."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_uid == os.geteuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
     except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
+        pass
+    os.close(handle)
+    return None
