@@ -62,13 +62,13 @@ def names() -> tuple[str, ...]:
 def suites() -> dict[str, str]:
     """Every shipped suite with its one-sentence description."""
     files = sorted(paths.data("tasks").glob(f"*/{_SUITE_FILE}"))
-    return {file.parent.name: codec.description_from_toml(_read(file), where=str(file)) for file in files}
+    return {file.parent.name: codec.description_from_toml(read(file), where=str(file)) for file in files}
 
 
 def hardware(name: str) -> Hardware:
     """The hardware profile `profiles/hardware/NAME.toml`."""
     file = _profile("hardware", name)
-    return codec.hardware_from_toml(_read(file), where=str(file))
+    return codec.hardware_from_toml(read(file), where=str(file))
 
 
 def metric_set(name: str) -> MetricSet | None:
@@ -76,13 +76,13 @@ def metric_set(name: str) -> MetricSet | None:
     if name == "none":
         return None
     file = _profile("metrics", name, extra=("none",))
-    return codec.metric_set_from_toml(_read(file), name, where=str(file))
+    return codec.metric_set_from_toml(read(file), name, where=str(file))
 
 
 def reward_profile(name: str) -> RewardProfile:
     """The reward profile `profiles/rewards/NAME.toml`."""
     file = _profile("rewards", name)
-    return codec.reward_profile_from_toml(_read(file), name, where=str(file))
+    return codec.reward_profile_from_toml(read(file), name, where=str(file))
 
 
 def profile_names(folder: str) -> tuple[str, ...]:
@@ -115,15 +115,16 @@ def _task_file_in(folder: Path) -> Path:
 
 def _load(file: Path) -> Task:
     """The task in `file`. It takes its suite from the folder above where that has a `suite.toml`, and its notes from `notes.md`."""
-    loaded = codec.task_from_toml(_read(file), where=str(file), read=lambda name: _read(file.parent / name))
+    loaded = codec.task_from_toml(read(file), where=str(file), read=lambda name: read(file.parent / name))
     above = file.resolve().parent.parent
     suite = above.name if (above / _SUITE_FILE).is_file() else loaded.suite
     notes = file.parent / "notes.md"
-    text = _read(notes) if not loaded.notes and file.name == TASK_FILE and notes.is_file() else loaded.notes
+    text = read(notes) if not loaded.notes and file.name == TASK_FILE and notes.is_file() else loaded.notes
     return dataclasses.replace(loaded, suite=suite, notes=text)
 
 
-def _read(file: Path) -> str:
+def read(file: Path) -> str:
+    """The text of a user's file. Raises `UsageError` when it can not be had."""
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -131,4 +132,4 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise UsageError(f"{file}: not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from error

@@ -36,7 +36,7 @@ def subject(ref: str) -> Subject:
         if path.is_file() and path.suffix != ".toml":
             raise UsageError(f"{path}: neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml); rename it if it is one")
         return Subject(task=catalog.task(ref))
-    source = read_source(path)
+    source = catalog.read(path)
     beside = task_file(path)
     if beside.is_file():
         return Subject(task=_same_source(catalog.task(str(beside)), source, path, beside), source=path)
@@ -76,18 +76,6 @@ def named(subject: Subject) -> Iterator[None]:
 def task_file(source: Path) -> Path:
     """Where the task of a bare kernel lies: `softmax.cu` has `softmax.task.toml` beside it."""
     return source.with_suffix(".task.toml")
-
-
-def read_source(path: Path) -> str:
-    """The text of a source file. Raises `UsageError` when it can not be had."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _same_source(task: Task, source: str, path: Path, beside: Path) -> Task:

@@ -32,7 +32,6 @@ class Function:
 
     name: str
     parameters: tuple[Parameter, ...]
-    returns: str
     extern_c: bool
     template: bool
     line: int
@@ -228,11 +227,10 @@ def _function(tree: Tree, node: Node) -> Function | None:
     if signature is None:
         return None
     name, parameters, body = signature
-    kind, outer = node.child_by_field_name("type"), _outermost(node)
+    outer = _outermost(node)
     return Function(
         name=name,
         parameters=parameters,
-        returns="" if kind is None else tree.text_of(kind),
         extern_c=_extern_c(tree, node),
         template=_template(node),
         line=tree.line(node.start_byte),

@@ -33,8 +33,7 @@ class RunFolder:
     def __init__(self, path: Path, header: Header, lock: TextIO | None) -> None:
         self.path = path
         self.header = header
-        self.blobs = Blobs(path / "blobs")
-        self.journal = Journal(path / "journal.jsonl", self.blobs)
+        self.journal = Journal(path / "journal.jsonl", Blobs(path / "blobs"))
         self._lock = lock
 
     @classmethod
@@ -83,9 +82,6 @@ class RunFolder:
     def damaged(self) -> str | None:
         """What is wrong with the journal, if anything is."""
         return None if self.journal.damage is None else str(self.journal.damage)
-
-    def blob(self, name: str) -> bytes:
-        return self.blobs.get(name)
 
     def close(self) -> None:
         """Flush the journal and let go of the lock."""

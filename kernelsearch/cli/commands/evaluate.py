@@ -27,7 +27,7 @@ def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: 
     for note in subject.notes:
         click.echo(note, err=True)
     task = subject.task
-    source = inputs.read_source(kernel) if kernel.suffix in inputs.SOURCES else task.baseline
+    source = catalog.read(kernel) if kernel.suffix in inputs.SOURCES else task.baseline
     candidate = Candidate(task=digest.task(task), source=source, flags=task.flags, origin=Origin(proposer="user"))
     with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, seed=seed)) as lab:
         evaluation = evaluate(candidate, task, lab)

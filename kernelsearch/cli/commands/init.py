@@ -16,6 +16,7 @@ def command(kernel: Path, elements: int, force: bool) -> None:
 
     What could not be read from the source is assumed and said; edit the file where that is wrong.
     """
+    from kernelsearch import catalog
     from kernelsearch.cli import inputs
     from kernelsearch.draft import draft
     from kernelsearch.errors import UsageError
@@ -23,7 +24,7 @@ def command(kernel: Path, elements: int, force: bool) -> None:
     from kernelsearch.store.files import put
 
     target = inputs.task_file(kernel)
-    source = inputs.read_source(kernel)
+    source = catalog.read(kernel)
     if target.exists() and not force:
         raise UsageError(f"{target} is there already; edit it, or draft it anew with --force")
     drafted = draft(source, kernel.name, elements=elements)
