@@ -1,9 +1,10 @@
-"""The program inside the box on an NVIDIA GPU: serves one job and ends.
+"""The program inside the box: serves one candidate and ends.
 
-    python gpu.py cupy|pycuda INPUTS OUTPUTS QUIET_LOCK
+    python gpu.py cupy|pycuda|host INPUTS OUTPUTS QUIET_LOCK WIRE CONTENTS
 
 It imports its library, makes the CUDA context and writes one line of JSON to say that it is ready; a line on standard input
-starts the job. INPUTS holds `job.json` and what it names, and is read only; results go to files that already lie in OUTPUTS.
+starts the job. INPUTS holds `job.json` and what it names, and is read only; results go to files that already lie in OUTPUTS. The calls
+themselves are asked for over the channel (KS_CHANNEL), unless the job says that each is to be made once.
 What it reports of itself are facts for the box's owner to judge: whether an output is right is not decided here, and nothing
 here knows the answer.
 
@@ -14,23 +15,24 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib.util
 import json
-import statistics
+import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from gpu_base import CudaFailure, Gpu
-from gpu_call import Call, NotLoadable, Program
+import numpy as np
+from gpu_base import CudaFailure, Gpu, Handle, Param
+from gpu_call import NotLoadable, Program
+from gpu_regions import GpuSupport, HostSupport, Region, Support
+from gpu_serve import Server, serve
 
-# Work that goes on after the last event, seen from the host: less is the noise of a synchronisation.
-LATE_US = 50.0
-# Samples suffice when the interquartile range over sqrt(n) is this small a part of the median.
-PRECISION = 0.001
-FEWEST_SAMPLES = 3  # even when the time is up
-FLUSH_BYTES = 96 << 20  # at least; longer than the host takes to launch, so that the GPU does not wait between the events
+_PROBE_WORDS = 1 << 25  # 256 MiB
 
 
 class Cheated(Exception):
@@ -39,6 +41,7 @@ class Cheated(Exception):
 
 def main() -> None:
     backend, inputs, outputs, lock = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
+    wire, contents = _module("wire", sys.argv[5]), _module("contents", sys.argv[6])
     try:
         gpu = _open(backend, lock)
         ready = {"facts": gpu.facts()}
@@ -51,18 +54,31 @@ def main() -> None:
         return
     _say({"begun": True})  # from here on, an early end is the candidate's doing
     job = json.loads((inputs / "job.json").read_bytes())
-    report = _serve(gpu, job, inputs, outputs)
+    report = _work(gpu, job, (inputs, outputs), wire, contents)
     with (outputs / "result.json").open("r+b") as file:
         file.write(json.dumps(report).encode())
     gpu.close()
+
+
+def _module(name: str, path: str) -> ModuleType:
+    """One of the two files that we share with whoever drives us."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _open(backend: str, lock: Path) -> Gpu:
     make: Callable[[], Gpu]
     if backend == "cupy":
         from gpu_cupy import CupyGpu as make
-    else:
+    elif backend == "pycuda":
         from gpu_pycuda import PycudaGpu as make
+    else:
+        from gpu_host import HostGpu as make
     with lock.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         return make()
@@ -72,97 +88,57 @@ def _say(message: Mapping[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-def _serve(gpu: Gpu, job: Mapping[str, Any], inputs: Path, outputs: Path) -> dict[str, Any]:
-    report: dict[str, Any] = {"failure": None, "detail": "", "calls": [], "notes": {}}
+def _work(gpu: Gpu, job: Mapping[str, Any], folders: tuple[Path, Path], wire: ModuleType, contents: ModuleType) -> dict[str, Any]:
+    report: dict[str, Any] = {"failure": None, "detail": "", "notes": {}}
     label = "loading"
+    server = None
+    gc.disable()
     try:
-        flush, overhead = _flusher(gpu, job["timing"]) if job["mode"] == "time" else (None, None)
-        if overhead is not None:
-            report["notes"]["empty event pair µs"] = f"{overhead:.2f}"
-        program = Program(gpu, inputs / "artifact", job["entry"])
-        for spec in job["calls"]:
-            label = spec["label"]
-            call = Call(gpu, program, spec, inputs)
-            samples = [] if flush is None else _time(gpu, call, job["timing"], flush)
-            if flush is None:
-                call.reset()
-                call.launch()
-            gpu.synchronise()
-            if tampering := call.tampering():
-                raise Cheated(tampering)
-            call.write(outputs)
-            call.close()
-            report["calls"].append({"label": label, "samples_us": samples})
+        module = gpu.load((folders[0] / "support").read_bytes()) if gpu.on_device else None
+        if job["mode"] == "probe":
+            report["notes"] = _probe(gpu, module)
+            return report
+        program = Program(gpu, folders[0] / "artifact", job["entry"])
+        server = Server(gpu, program, job, folders, _support(gpu, module, contents))
+        if job["mode"] == "serve":
+            channel = socket.socket(fileno=int(os.environ["KS_CHANNEL"]))
+            serve(server, lambda: channel.recv(wire.ORDER_BYTES), channel.sendall, wire)
+        else:
+            server.once()
     except (CudaFailure, NotLoadable) as error:
-        report.update(failure="crashed", detail=f"{label}: {error}")
+        report.update(failure="crashed", detail=f"{server.label if server else label}: {error}")
     except Cheated as error:
-        report.update(failure="cheated", detail=f"{label}: {error}")
+        report.update(failure="cheated", detail=f"{server.label if server else label}: {error}")
     return report
 
 
-def _flusher(gpu: Gpu, timing: Mapping[str, Any]) -> tuple[Callable[[], None], float]:
-    """A function that evicts L2 by writing twice its size, and the time of an empty event pair in µs."""
-    nbytes = max(2 * gpu.l2_bytes, FLUSH_BYTES)
-    pointer = gpu.allocate(nbytes) if timing["flush_l2"] else 0
+def _support(gpu: Gpu, module: Handle, contents: ModuleType) -> Callable[[list[Region], list[Region]], Support]:
+    if gpu.on_device:
+        return lambda regions, outputs: GpuSupport(gpu, module, regions, outputs)
+    return lambda regions, outputs: HostSupport(contents, regions, outputs)
 
-    def flush() -> None:
-        if pointer:
-            gpu.fill(pointer, 0x5A, nbytes)
 
+def _probe(gpu: Gpu, module: Handle) -> dict[str, str]:
+    """Copy a known pattern, several times, by a kernel; whether it arrived, and how fast."""
+    nbytes = 8 * _PROBE_WORDS
+    source, target = gpu.allocate(nbytes), gpu.allocate(nbytes)
+    pattern = np.arange(_PROBE_WORDS, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    gpu.upload(source, pattern.view(np.uint8))
+    gpu.fill(target, 0, nbytes)
+    params = [Param("P", source), Param("P", target), Param("Q", _PROBE_WORDS)]
+    copy = gpu.prepare(module, "ks_copy", (2048, 1, 1), (512, 1, 1), 0, params)
     begin, end = gpu.event(), gpu.event()
-    pairs = []
-    for _ in range(20):
-        flush()
+    times = []
+    for _ in range(5):
         gpu.record(begin)
+        copy()
         gpu.record(end)
         gpu.wait(end)
-        pairs.append(gpu.elapsed_us(begin, end))
-    return flush, statistics.median(pairs)
-
-
-def _time(gpu: Gpu, call: Call, timing: Mapping[str, Any], flush: Callable[[], None]) -> list[float]:
-    """Every sample in µs, in order. Outputs are poisoned before each, so those that remain are the last launch's own."""
-    _warm_up(gpu, call, timing["warmup_ms"] / 1e3)
-    begin, end = gpu.event(), gpu.event()
-    samples: list[float] = []
-    gc.disable()
-    started = time.perf_counter()
-    while not _enough(samples, timing, time.perf_counter() - started):
-        call.reset()
-        flush()
-        gpu.record(begin)
-        call.launch()
-        gpu.record(end)
-        gpu.wait(end)
-        seen = time.perf_counter()
-        gpu.synchronise()  # other streams count as well
-        late = (time.perf_counter() - seen) * 1e6
-        samples.append(gpu.elapsed_us(begin, end) + (late if late > LATE_US else 0.0))
-    gc.enable()
-    return samples
-
-
-def _warm_up(gpu: Gpu, call: Call, seconds: float) -> None:
-    # By time and not by count: clocks need milliseconds to rise, however short the kernel is.
-    started = time.perf_counter()
-    while True:
-        call.reset()
-        call.launch()
-        gpu.synchronise()
-        if time.perf_counter() - started >= seconds:
-            return
-
-
-def _enough(samples: list[float], timing: Mapping[str, Any], seconds: float) -> bool:
-    count = len(samples)
-    if count >= timing["max_samples"]:
-        return True
-    if seconds >= timing["max_seconds"] and count >= FEWEST_SAMPLES:
-        return True
-    if count < timing["min_samples"] or count % 10:
-        return False
-    quartiles = statistics.quantiles(samples, n=4)
-    return bool((quartiles[2] - quartiles[0]) / count**0.5 <= PRECISION * quartiles[1])
+        times.append(gpu.elapsed_us(begin, end))
+    found = np.empty(nbytes, np.uint8)
+    gpu.download(target, found)
+    right = np.array_equal(found.view(np.uint64), pattern)
+    return {"probe ok": str(right), "probe bytes/s": f"{2 * nbytes / (sorted(times)[2] * 1e-6):.6g}", "probed at": f"{time.time():.0f}"}
 
 
 if __name__ == "__main__":

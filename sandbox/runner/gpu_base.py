@@ -6,6 +6,7 @@ launcher compiled with a CUDA runtime of its own puts its kernels. Pointers are 
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,10 +60,21 @@ class CudaFailure(Exception):
     """A CUDA call failed: the error's name and words, as the library gives them. Sticky ones end the process's use of the GPU."""
 
 
+_PERSISTING_L2 = 6  # CU_LIMIT_PERSISTING_L2_CACHE_SIZE (cuda.h)
+
+
+def reset_persisting_l2() -> None:
+    """By the driver itself, as neither library wraps both calls; quiet where the GPU has no such cache. Needs a current context."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    driver.cuCtxResetPersistingL2Cache()
+    driver.cuCtxSetLimit(ctypes.c_int(_PERSISTING_L2), ctypes.c_size_t(0))
+
+
 class Gpu(Protocol):
     """One GPU in one process. Every method raises `CudaFailure`; copies and `fill` are ordered with launches."""
 
     l2_bytes: int
+    on_device: bool  # there is a GPU behind it
 
     def facts(self) -> dict[str, str]:
         """Versions of driver, runtime and library, and the GPU's name."""
@@ -97,6 +109,10 @@ class Gpu(Protocol):
     def wait(self, event: Handle) -> None: ...
 
     def elapsed_us(self, begin: Handle, end: Handle) -> float: ...
+
+    def reset_l2(self) -> None:
+        """Take back every request to keep lines in L2: no persisting lines, and no room for any."""
+        ...
 
     def synchronise(self) -> None:
         """Wait for all streams, and surface errors of kernels that ran."""

@@ -1,15 +1,13 @@
-"""One call of the candidate, ready on the GPU: buffers between guard bands, poisoned outputs, and launches with packed arguments.
+"""One call of the candidate, ready on the GPU: buffers between guard bands, what must lie in them, and launches with packed arguments.
 
-Decides what a call may touch. Each buffer lies between two guard bands of a random pattern, the rear one right behind the last
-element, so that a write past the end shows even where the allocation is larger. Outputs and scratch are filled with 0xFF bytes
-(NaN, or -1) before every launch; what a call may read and write is put back.
+Decides what a call may touch. Each buffer lies between two guard bands, the rear one right behind the last element, so that a write past
+the end shows even where the allocation is larger. What lies in buffers and bands is for `gpu_regions` to make and to look at.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,11 @@ from typing import Any
 import numpy as np
 from gpu_base import CudaFailure, Gpu, Param, param
 from gpu_elf import address_of, addresses
+from gpu_regions import COPIED, DRAWN, GUARD, POISONED, Region
 
-GUARD = 256  # bytes: also the alignment that cudaMalloc gives, so buffers keep it
-POISON = 0xFF
+BAND = 256  # bytes: also the alignment that cudaMalloc gives, so buffers keep it
+_U8, _U64 = 11, 8  # in contents.DTYPES
+_DTYPES = ("f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u64", "u32", "u16", "u8", "bool")
 
 _C_TYPES: dict[str, Any] = {
     "d": ctypes.c_double,
@@ -34,7 +34,6 @@ _C_TYPES: dict[str, Any] = {
     "B": ctypes.c_uint8,
     "P": ctypes.c_void_p,
 }
-_PATTERN = np.frombuffer(secrets.token_bytes(2 * GUARD), np.uint8)
 
 Launch = Callable[[], None]
 
@@ -44,66 +43,54 @@ class NotLoadable(Exception):
 
 
 class Buffer:
-    """`nbytes` on the GPU with a guard band on either side."""
+    """`nbytes` on the GPU with a guard band on either side; `shift` bytes further into its allocation than it need be."""
 
-    def __init__(self, gpu: Gpu, nbytes: int) -> None:
+    def __init__(self, gpu: Gpu, nbytes: int, shift: int = 0) -> None:
         self._gpu = gpu
         self.nbytes = nbytes
-        self._rear = GUARD + -nbytes % GUARD
-        self._base = gpu.allocate(GUARD + nbytes + self._rear)
-        self.pointer = self._base + GUARD
-        gpu.upload(self._base, _PATTERN[:GUARD])
-        gpu.upload(self.pointer + nbytes, _PATTERN[: self._rear])
+        self._rear = BAND + -nbytes % BAND
+        self._base = gpu.allocate(shift + BAND + nbytes + self._rear)
+        self.pointer = self._base + shift + BAND
 
-    def breach(self) -> str | None:
-        """Where a guard band was overwritten, in words."""
-        for place, pointer, size in (("before the start", self._base, GUARD), ("past the end", self.pointer + self.nbytes, self._rear)):
-            band = np.empty(size, np.uint8)
-            self._gpu.download(pointer, band)
-            if not np.array_equal(band, _PATTERN[:size]):
-                return place
-        return None
+    def bands(self, position: int, owner: int) -> list[Region]:
+        front = Region(GUARD, self.pointer - BAND, BAND, 2 * position, owner)
+        return [front, Region(GUARD, self.pointer + self.nbytes, self._rear, 2 * position + 1, owner)]
 
     def free(self) -> None:
         self._gpu.free(self._base)
 
 
 class Tensor:
-    """An argument in device memory. Contents come from a file in the job's input folder, results go to one in its output folder."""
+    """An argument in device memory. Its contents are drawn, copied from a file in the job's input folder, or poison."""
 
-    def __init__(self, gpu: Gpu, spec: Mapping[str, Any], inputs: Path) -> None:
+    def __init__(self, gpu: Gpu, spec: Mapping[str, Any], position: int, inputs: Path, shift: int) -> None:
         self.name: str = spec["name"]
-        self.output: str | None = spec["output"]
-        self._gpu = gpu
-        self.buffer = Buffer(gpu, spec["nbytes"])
-        self._contents = None if spec["input"] is None else np.memmap(inputs / spec["input"], np.uint8, "r", shape=(spec["nbytes"],))
+        self.dtype: str = spec["dtype"]
+        self.shape: Sequence[int] = spec["shape"]
+        self.written: bool = spec["written"]
+        self._gpu, self._spec, self._position = gpu, spec, position
+        self.buffer = Buffer(gpu, spec["nbytes"], shift)
         self._pristine: Buffer | None = None
-        if self._contents is not None:
-            gpu.upload(self.buffer.pointer, self._contents)
-            if self.output is not None:  # read and written: a copy on the GPU puts it back before each launch
-                self._pristine = Buffer(gpu, spec["nbytes"])
-                gpu.upload(self._pristine.pointer, self._contents)
+        if spec["input"] is not None:
+            self._pristine = Buffer(gpu, spec["nbytes"])
+            gpu.upload(self._pristine.pointer, np.memmap(inputs / spec["input"], np.uint8, "r", shape=(spec["nbytes"],)))
 
-    def reset(self) -> None:
+    @property
+    def contents(self) -> Region:
+        """What must lie here before a call."""
+        where, dtype = self.buffer.pointer, _DTYPES.index(self.dtype)
         if self._pristine is not None:
-            self._gpu.copy(self.buffer.pointer, self._pristine.pointer, self.buffer.nbytes)
-        elif self._contents is None:
-            self._gpu.fill(self.buffer.pointer, POISON, self.buffer.nbytes)
+            return Region(COPIED, where, self.buffer.nbytes, self._position, self._position, source=self._pristine.pointer)
+        if (draw := self._spec["draw"]) is None:
+            return Region(POISONED, where, self._spec["count"], self._position, self._position, dtype)
+        return Region(DRAWN, where, self._spec["count"], self._position, self._position, dtype, draw["low"], draw["span"])
 
-    def tampering(self) -> str | None:
-        """What the candidate did here that it may not, in words."""
-        if place := self.buffer.breach():
-            return f"wrote {place} of {self.name}"
-        if self.output is None and self._contents is not None:
-            now = np.empty(self.buffer.nbytes, np.uint8)
-            self._gpu.download(self.buffer.pointer, now)
-            if not np.array_equal(now, self._contents):
-                return f"changed its input {self.name}"
-        return None
+    @property
+    def bytes_region(self) -> Region:
+        return Region(COPIED, self.buffer.pointer, self.buffer.nbytes, self._position, self._position)
 
-    def write(self, outputs: Path) -> None:
-        if self.output is not None:
-            self._gpu.download(self.buffer.pointer, np.memmap(outputs / self.output, np.uint8, "r+", shape=(self.buffer.nbytes,)))
+    def export(self, file: Path) -> None:
+        self._gpu.download(self.buffer.pointer, np.memmap(file, np.uint8, "r+", shape=(self.buffer.nbytes,)))
 
     def free(self) -> None:
         self.buffer.free()
@@ -112,17 +99,40 @@ class Tensor:
 
 
 class Call:
-    """Arguments on the GPU and the launches of one call. `close` gives the memory back."""
+    """Arguments on the GPU and the launches of one call. `free` gives the memory back."""
 
-    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path) -> None:
+    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int = 0) -> None:
+        """`place`: which of several sets of buffers this is; each lies a little differently."""
         self.label: str = spec["label"]
-        self._gpu = gpu
-        self._args: list[Tensor | Param] = [
-            Tensor(gpu, arg, inputs) if "nbytes" in arg else param(arg["dtype"], arg["value"]) for arg in spec["args"]
-        ]
-        self._tensors = [arg for arg in self._args if isinstance(arg, Tensor)]
+        self._args: list[Tensor | Param] = []
+        for position, arg in enumerate(spec["args"]):
+            tensor = "nbytes" in arg
+            self._args.append(Tensor(gpu, arg, position, inputs, place * BAND) if tensor else param(arg["dtype"], arg["value"]))
+        self.tensors = [arg for arg in self._args if isinstance(arg, Tensor)]
         self._scratch = [Buffer(gpu, nbytes) for nbytes in spec["scratch"]]
         self._launches = program.launches(self, spec)
+
+    @property
+    def regions(self) -> list[Region]:
+        """Everything to be prepared before a call. Read and written tensors come last: they may change."""
+        found = [tensor.contents for tensor in self.tensors if not tensor.written]
+        buffers = [(tensor.buffer, tensor.contents.owner) for tensor in self.tensors]
+        buffers += [(buffer, len(self._args) + index) for index, buffer in enumerate(self._scratch)]
+        for index, (buffer, owner) in enumerate(buffers):
+            found += buffer.bands(len(self._args) + index, owner)
+        for buffer, owner in buffers[len(self.tensors) :]:
+            wide = buffer.nbytes % 8 == 0
+            found.append(Region(POISONED, buffer.pointer, buffer.nbytes // 8 if wide else buffer.nbytes, owner, owner, _U64 if wide else _U8))
+        return found + [tensor.contents for tensor in self.tensors if tensor.written]
+
+    @property
+    def watched(self) -> int:
+        """How many of `regions`, from the first, must be after a call what they were before."""
+        return len(self.regions) - sum(tensor.written for tensor in self.tensors)
+
+    @property
+    def outputs(self) -> list[Region]:
+        return [tensor.bytes_region for tensor in self.tensors if tensor.written]
 
     def params(self, wanted: Sequence[Mapping[str, Any]] | None) -> list[Param]:
         """Values in the order that `wanted` names them: an argument or a scratch buffer by index, or a number. None: all arguments."""
@@ -138,28 +148,18 @@ class Call:
                 found.append(param(item["dtype"], item["value"]))
         return found
 
-    def reset(self) -> None:
-        """Poison what is only written, put back what is read and written. Queued, not waited for."""
-        for tensor in self._tensors:
-            tensor.reset()
-        for buffer in self._scratch:
-            self._gpu.fill(buffer.pointer, POISON, buffer.nbytes)
-
     def launch(self) -> None:
         for launch in self._launches:
             launch()
 
-    def tampering(self) -> str | None:
-        found = (tensor.tampering() for tensor in self._tensors)
-        breaches = (f"wrote {place} of a scratch buffer" for buffer in self._scratch if (place := buffer.breach()))
-        return next((text for text in (*found, *breaches) if text), None)
+    def export(self, outputs: Path, number: int) -> None:
+        """Write what the outputs hold to the files of export `number`."""
+        for index, arg in enumerate(self._args):
+            if isinstance(arg, Tensor) and arg.written:
+                arg.export(outputs / f"{number}-{index}.bin")
 
-    def write(self, outputs: Path) -> None:
-        for tensor in self._tensors:
-            tensor.write(outputs)
-
-    def close(self) -> None:
-        for tensor in self._tensors:
+    def free(self) -> None:
+        for tensor in self.tensors:
             tensor.free()
         for buffer in self._scratch:
             buffer.free()

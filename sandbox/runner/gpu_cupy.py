@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import cupy
 import numpy as np
 from cupy.cuda import driver, runtime
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, reset_persisting_l2
 
 _STREAM = 0  # the legacy default stream
 
@@ -25,6 +25,8 @@ def _named() -> Iterator[None]:
 
 class CupyGpu:
     """See `gpu_base.Gpu`."""
+
+    on_device = True
 
     def __init__(self) -> None:
         with _named():
@@ -105,6 +107,9 @@ class CupyGpu:
     def elapsed_us(self, begin: Handle, end: Handle) -> float:
         with _named():
             return float(runtime.eventElapsedTime(begin, end)) * 1e3
+
+    def reset_l2(self) -> None:
+        reset_persisting_l2()
 
     def synchronise(self) -> None:
         with _named():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pycuda
 import pycuda.driver as driver
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, reset_persisting_l2
 
 
 @contextmanager
@@ -102,6 +102,9 @@ class PycudaGpu:
     def elapsed_us(self, begin: Handle, end: Handle) -> float:
         with _named():
             return float(begin.time_till(end)) * 1e3
+
+    def reset_l2(self) -> None:
+        reset_persisting_l2()
 
     def synchronise(self) -> None:
         with _named():

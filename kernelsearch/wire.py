@@ -1,0 +1,92 @@
+"""The messages between a box and those who drive it: fixed sizes, fixed fields, and no message that could be a verdict.
+
+Standard library alone: the runner in the box loads this file too. Whoever reads a message from a box believes nothing in it but that it
+came, and when.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import NamedTuple
+
+_MAGIC = b"KSW1"
+_ORDER = struct.Struct("<4sBBHIQQQ")
+_ANSWER = struct.Struct("<4sBBHIdQ")
+ORDER_BYTES, ANSWER_BYTES = _ORDER.size, _ANSWER.size
+
+
+class Op(enum.IntEnum):
+    """What is asked of a box, and what it answers."""
+
+    CALL = 1  # make inputs, call the candidate once, say how long it took -> DONE
+    EXPORT = 2  # write the outputs of the last call to the files with this number -> EXPORTED
+    END = 3  # nothing more will be asked
+    READY = 4  # the candidate is loaded
+    DONE = 5
+    EXPORTED = 6
+    FAILED = 7  # the report file says how
+
+
+class Flag(enum.IntFlag):
+    """What a box noticed around a call, in its own process: a tripwire for device code, a claim where host code runs."""
+
+    INPUT_CHANGED = 1
+    BAND_CHANGED = 2
+    LATE = 4  # an output changed after the call had ended
+
+
+class Order(NamedTuple):
+    """`number` is the call's index, or that of the export; `place` chooses among a call's sets of buffers."""
+
+    op: Op
+    number: int = 0
+    place: int = 0
+    distribution: int = 0
+    key: int = 0  # of the inputs' contents
+    poison: int = 0  # of the outputs' contents before the call; 0 is all ones
+    seal: int = 0  # key of the digest
+
+    def pack(self) -> bytes:
+        return _ORDER.pack(_MAGIC, self.op, self.distribution, self.place, self.number, self.key, self.poison, self.seal)
+
+
+class Answer(NamedTuple):
+    """`region` names the argument that a flag is about; `claimed_us` and `digest` are what the box says of a call."""
+
+    op: Op
+    number: int = 0
+    flags: int = 0
+    region: int = 0
+    claimed_us: float = 0.0
+    digest: int = 0
+
+    def pack(self) -> bytes:
+        return _ANSWER.pack(_MAGIC, self.op, self.flags, self.region, self.number, self.claimed_us, self.digest)
+
+
+class Garbled(Exception):
+    """Bytes that no runner of ours sends."""
+
+
+def read_order(data: bytes) -> Order:
+    """Raises `Garbled`."""
+    if len(data) != ORDER_BYTES or data[:4] != _MAGIC:
+        raise Garbled(f"{len(data)} bytes are no order")
+    _, op, distribution, place, number, key, poison, seal = _ORDER.unpack(data)
+    return Order(_op(op), number, place, distribution, key, poison, seal)
+
+
+def read_answer(data: bytes) -> Answer:
+    """Raises `Garbled`."""
+    if len(data) != ANSWER_BYTES or data[:4] != _MAGIC:
+        raise Garbled(f"{len(data)} bytes are no answer")
+    _, op, flags, region, number, claimed_us, digest = _ANSWER.unpack(data)
+    return Answer(_op(op), number, flags, region, claimed_us, digest)
+
+
+def _op(value: int) -> Op:
+    try:
+        return Op(value)
+    except ValueError as error:
+        raise Garbled(f"no message is called {value}") from error
