@@ -6,12 +6,15 @@ kernel counts all that a user runs.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernelsearch import process
 from kernelsearch.sandbox.base import Box, BoxResult, SandboxLevel
+from kernelsearch.sandbox.channel import close_end, open_channel, ours_of
 from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
@@ -34,9 +37,14 @@ class Bare:
 class BareLive:
     """Implements `LiveBox`; owns the folder that stands for the private /tmp."""
 
-    def __init__(self, running: process.Running, private: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, running: process.Running, private: tempfile.TemporaryDirectory[str], channel: socket.socket | None) -> None:
         self._running = running
         self._private = private
+        self._channel = channel
+
+    @property
+    def channel(self) -> socket.socket:
+        return ours_of(self._channel)
 
     def send(self, data: bytes) -> None:
         self._running.send(data)
@@ -46,21 +54,34 @@ class BareLive:
 
     def wait(self, timeout_s: float) -> BoxResult:
         done = self._running.wait(timeout_s)
-        self._private.cleanup()
+        self._close()
         return BoxResult(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=done.seconds, timed_out=done.timed_out)
 
     def kill(self) -> None:
         self._running.kill()
+        self._close()
+
+    def _close(self) -> None:
+        close_end(self._channel)
         self._private.cleanup()
 
 
 def _start(box: Box, *, stdin: bool) -> BareLive:
     private = tempfile.TemporaryDirectory(prefix="bare-", ignore_cleanup_errors=True)
-    running = process.start(
-        [*limited(box.limits, count_processes=False), *box.command],
-        env={**box_policy().environment, "HOME": private.name, "TMPDIR": private.name, **box.env},
-        cwd=box.cwd or Path(private.name),
-        output_bytes=box.limits.output_bytes,
-        stdin=stdin,
-    )
-    return BareLive(running, private)
+    channel = open_channel(box)
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as unless_started:
+        unless_started.callback(private.cleanup)
+        if channel is not None:
+            ours.callback(channel.theirs.close)
+            unless_started.callback(channel.ours.close)
+            box = channel.tell(box)
+        running = process.start(
+            [*limited(box.limits, count_processes=False), *box.command],
+            env={**box_policy().environment, "HOME": private.name, "TMPDIR": private.name, **box.env},
+            cwd=box.cwd or Path(private.name),
+            pass_fds=() if channel is None else (channel.theirs.fileno(),),
+            output_bytes=box.limits.output_bytes,
+            stdin=stdin,
+        )
+        unless_started.pop_all()
+    return BareLive(running, private, None if channel is None else channel.ours)

@@ -7,10 +7,13 @@ is used only when the user says `--unsafe`.
 from __future__ import annotations
 
 import enum
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+CHANNEL_VARIABLE = "KS_CHANNEL"  # where a box with a channel finds the number of its descriptor
 
 
 class SandboxLevel(enum.Enum):
@@ -46,6 +49,7 @@ class Box:
     devices: tuple[Path, ...] = ()  # device nodes, such as /dev/nvidia0
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None  # a writable path; the private /tmp when None
+    channel: bool = False  # it inherits one end of a SOCK_SEQPACKET pair, its number in KS_CHANNEL; see `LiveBox.channel`
     limits: Limits = Limits()
 
 
@@ -62,6 +66,11 @@ class BoxResult:
 
 class LiveBox(Protocol):
     """A started box that waits on its standard input: kept warm with libraries imported, used once."""
+
+    @property
+    def channel(self) -> socket.socket:
+        """Our end of its channel, closed with the box. An empty message is its end. Raises `ValueError` for a box without one."""
+        ...
 
     def send(self, data: bytes) -> None:
         """Write to its standard input and close it."""

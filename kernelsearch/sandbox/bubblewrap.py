@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import stat
 import sys
 import threading
@@ -26,6 +27,7 @@ from kernelsearch import process
 from kernelsearch.errors import SandboxBroken, ToolMissing
 from kernelsearch.sandbox import seccomp
 from kernelsearch.sandbox.base import Box, BoxResult, Limits, SandboxLevel
+from kernelsearch.sandbox.channel import close_end, open_channel, ours_of
 from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
@@ -62,6 +64,11 @@ class Bubblewrap:
             unless_started.callback(os.close, status)
             descriptors = [status_end]
             options = ["--json-status-fd", str(status_end)]
+            if (channel := open_channel(box)) is not None:
+                ours.callback(channel.theirs.close)
+                unless_started.callback(channel.ours.close)
+                descriptors.append(channel.theirs.fileno())
+                box = channel.tell(box)
             if self.seccomp:
                 descriptors.append(seccomp.open_program())
                 ours.callback(os.close, descriptors[-1])
@@ -69,20 +76,25 @@ class Bubblewrap:
             command = [str(self.program), *options, *_namespaces(user), *_mounts(box), *_environment(box), "--", *_inner(box, user)]
             running = process.start(command, env={}, pass_fds=tuple(descriptors), output_bytes=box.limits.output_bytes, stdin=stdin)
             unless_started.pop_all()
-        return BubblewrapLive(running, status)
+        return BubblewrapLive(running, status, None if channel is None else channel.ours)
 
 
 class BubblewrapLive:
     """Implements `LiveBox`. It is gone when the first process of its namespace is: the kernel ends all the others before that one."""
 
-    def __init__(self, running: process.Running, status: int) -> None:
+    def __init__(self, running: process.Running, status: int, channel: socket.socket | None) -> None:
         self._running = running
+        self._channel = channel
         self._status = open(status, encoding="utf-8")  # noqa: SIM115 - closed with the box
         self._lock = threading.Lock()
         self._killed = False
         self._exited = False  # bubblewrap reports an exit code only of a command that it got as far as starting
         if first := self._status.readline():
             running.follow(json.loads(first)["child-pid"])
+
+    @property
+    def channel(self) -> socket.socket:
+        return ours_of(self._channel)
 
     def send(self, data: bytes) -> None:
         self._running.send(data)
@@ -110,6 +122,7 @@ class BubblewrapLive:
 
     def _close(self) -> None:
         with self._lock:
+            close_end(self._channel)
             if not self._status.closed:
                 self._exited = "exit-code" in self._status.read()
                 self._status.close()

@@ -154,6 +154,77 @@ def test_a_live_box_can_be_killed_unused_twice_and_while_waited_for(sandbox):
     assert result.returncode < 0 and not result.timed_out
 
 
+def talker(code, **options):
+    """A box with a channel, whose program speaks over it as `channel`."""
+    head = "import os, socket, sys\nchannel = socket.socket(fileno=int(os.environ['KS_CHANNEL']))\n"
+    return Box(command=(sys.executable, "-I", "-S", "-c", head + code), channel=True, limits=Limits(seconds=60), **options)
+
+
+def test_messages_go_both_ways_over_the_channel_and_keep_their_borders(sandbox):
+    live = sandbox.start(talker("for _ in range(3):\n    channel.send(channel.recv(100)[::-1])\nprint('end')"))
+    for message in (b"abc", b"d" * 90, b"ef"):
+        live.channel.send(message)
+    assert [live.channel.recv(100) for _ in range(3)] == [b"cba", b"d" * 90, b"fe"]
+    assert live.wait(60).stdout == "end\n"
+
+
+def test_the_channel_ends_when_the_box_dies(sandbox):
+    live = sandbox.start(talker("channel.send(b'x')\nos.kill(os.getpid(), 9)"))
+    live.channel.settimeout(60)
+    assert [live.channel.recv(10), live.channel.recv(10)] == [b"x", b""]
+    assert live.wait(60).returncode == -9
+
+
+def test_a_box_sees_the_end_of_the_channel_when_we_close_it(sandbox):
+    live = sandbox.start(talker("print(channel.recv(10))"))
+    live.channel.close()
+    assert live.wait(60).stdout == "b''\n"
+
+
+def test_the_channel_is_closed_with_the_box_and_wakes_its_reader(sandbox):
+    live = sandbox.start(talker("channel.recv(10)"))
+    channel = live.channel
+
+    def read():
+        try:
+            return channel.recv(10)
+        except OSError:  # it came too late
+            return b""
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        live.kill()
+        assert reading.result(timeout=60) == b""
+    assert channel.fileno() == -1
+
+
+def test_a_channel_is_all_that_a_box_inherits(sandbox):
+    code = "import pathlib\nprint(*(n for n in range(3, 1024) if pathlib.Path(f'/proc/self/fd/{n}').is_symlink()), channel.fileno())"
+    spare, end = os.pipe()
+    os.set_inheritable(spare, True)
+    try:
+        seen = sandbox.start(talker(code)).wait(60).stdout.split()
+    finally:
+        os.close(spare)
+        os.close(end)
+    assert len(seen) == 2 and seen[0] == seen[1]
+
+
+def test_a_descriptor_sent_over_the_channel_does_not_arrive(sandbox):
+    live = sandbox.start(talker("socket.send_fds(channel, [b'take this'], [0, 1, 2])\nchannel.recv(1)"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert live.channel.recv(100) == b"take this"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    live.kill()
+
+
+def test_without_asking_there_is_no_channel(sandbox):
+    live = sandbox.start(sh("echo ${KS_CHANNEL-none}"))
+    with pytest.raises(ValueError, match="no channel"):
+        _ = live.channel
+    assert live.wait(60).stdout == "none\n"
+
+
 def test_boxes_run_side_by_side(sandbox):
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(lambda n: sandbox.run(sh(f"echo {n}")).stdout, range(18))) == sorted(f"{n}\n" for n in range(18))
@@ -164,7 +235,7 @@ def test_no_descriptor_of_ours_is_left_open(sandbox):
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         sandbox.run(sh("true"))
-        sandbox.start(sh("true")).kill()
+        sandbox.start(sh("true", channel=True)).kill()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
