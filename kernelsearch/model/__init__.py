@@ -7,7 +7,7 @@ from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, 
 from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, KernelResources, Verdict
 from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Hardware
-from kernelsearch.model.measurement import CaseTiming, Measurement, TimeKind
+from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
 from kernelsearch.model.profile import Bottleneck, Metric, MetricSet, Profile, Resource
 from kernelsearch.model.reward import Reward, RewardProfile, Term
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
@@ -34,6 +34,7 @@ __all__ = [
     "Finding",
     "Form",
     "Hardware",
+    "Interval",
     "KernelResources",
     "Launch",
     "LaunchPlan",
