@@ -1,4 +1,4 @@
-"""What there is to choose from by name: tasks, hardware, metric sets and reward profiles.
+"""What there is to choose from by name: tasks, hardware, metric sets and reward profiles; and what was measured of a GPU.
 
 A task is named by its path, or by `suite/task` in the shipped catalogue, or by `task` alone where only one suite has it. Unknown
 names are a `UsageError` that lists the known ones.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
+import re
+import tomllib
 from pathlib import Path
 
 from kernelsearch import codec, paths
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Hardware, MetricSet, RewardProfile, Task
+from kernelsearch.model import Calibration, Hardware, MetricSet, RewardProfile, Task
 
 TASK_FILE = "task.toml"
 _SUITE_FILE = "suite.toml"
@@ -69,6 +72,32 @@ def hardware(name: str) -> Hardware:
     """The hardware profile `profiles/hardware/NAME.toml`."""
     file = _profile("hardware", name)
     return codec.hardware_from_toml(read(file), where=str(file))
+
+
+def calibration_file(uuid: str, driver: str) -> Path:
+    """Where the calibration of one GPU with one driver is kept: another driver may launch, clock and schedule otherwise."""
+    return paths.cache() / "calibration" / (re.sub(r"[^\w.-]", "_", f"{uuid}_{driver}") + ".toml")
+
+
+def calibration(uuid: str, driver: str) -> Calibration | None:
+    """What `kernelsearch calibrate` measured on this GPU with this driver; None when it did not run yet."""
+    file = calibration_file(uuid, driver)
+    if not file.is_file():
+        return None
+    try:
+        return codec.load_json(Calibration, json.dumps(tomllib.loads(read(file))))
+    except (UsageError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{file}: not a calibration: {error}; remove it, or run `kernelsearch calibrate` again") from error
+
+
+def calibrated(profile: Hardware, uuid: str, driver: str) -> Hardware:
+    """`profile` with what was measured on this GPU, if anything was."""
+    found = calibration(uuid, driver)
+    if found is None:
+        return profile
+    source = f"kernelsearch calibrate, {found.date}, driver {found.driver}"
+    measured = {name: peak.best for name, peak in found.peaks.items()}
+    return dataclasses.replace(profile, measured=measured, sources={**profile.sources, "measured": source})
 
 
 def metric_set(name: str) -> MetricSet | None:

@@ -42,17 +42,19 @@ class Lab:
         paths.drop_scratch(self.scratch)
 
 
-def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, seed: int = 0) -> Lab:
+def open_lab(
+    *, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, seed: int = 0, calibrated: bool = True
+) -> Lab:
     """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none.
 
-    `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. Raises `ToolMissing` for what the machine
-    lacks, `UsageError` for unknown names.
+    `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. `calibrated`: with what was measured on that
+    very GPU, if anything was. Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
     """
     if device not in ("auto", *NAMES):
         raise UsageError(f"unknown device {device!r}; one of auto, {', '.join(NAMES)}")
     metric_set = catalog.metric_set(metrics)
     sandbox = open_sandbox(unsafe=unsafe)
-    name, profile = _choose(device, hardware)
+    name, profile = _choose(device, hardware, calibrated)
     toolchain = _toolchain(name, profile, sandbox)
     scratch = paths.new_scratch()
     with ExitStack() as unless_opened:
@@ -60,6 +62,8 @@ def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick"
         opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
         unless_opened.pop_all()
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
+    if profile.measured:
+        facts["measured peaks"] = profile.sources["measured"]
     environment = Environment(device=opened.name, time_kind=opened.time_kind.value, sandbox=sandbox.level.text, facts=facts)
     return Lab(
         device=opened,
@@ -72,7 +76,7 @@ def open_lab(*, device: str = "auto", hardware: str = "", metrics: str = "quick"
     )
 
 
-def _choose(device: str, hardware: str) -> tuple[str, Hardware]:
+def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware]:
     if device == "emulated":
         return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
     from kernelsearch.device.nvml import detect, profile_name
@@ -85,7 +89,9 @@ def _choose(device: str, hardware: str) -> tuple[str, Hardware]:
     profile = hardware or profile_name(found[0].name)
     if not profile:
         raise UsageError(f"no profile in profiles/hardware/ fits {found[0].name}; name the nearest one with --hardware, or write one")
-    return ("cuda" if device == "auto" else device), catalog.hardware(profile)
+    stated = catalog.hardware(profile)
+    peaks = catalog.calibrated(stated, found[0].uuid, found[0].driver) if calibrated else stated
+    return ("cuda" if device == "auto" else device), peaks
 
 
 def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:

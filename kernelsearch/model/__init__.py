@@ -6,8 +6,8 @@ Units everywhere: times in µs (durations of our own work in seconds), sizes in 
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
 from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, KernelResources, Verdict
 from kernelsearch.model.expression import Expression
-from kernelsearch.model.hardware import Hardware
-from kernelsearch.model.measurement import CaseTiming, Measurement, TimeKind
+from kernelsearch.model.hardware import Calibration, Hardware, Peak
+from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
 from kernelsearch.model.profile import Bottleneck, Metric, MetricSet, Profile, Resource
 from kernelsearch.model.reward import Reward, RewardProfile, Term
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
@@ -20,6 +20,7 @@ __all__ = [
     "Bottleneck",
     "Budget",
     "Build",
+    "Calibration",
     "Candidate",
     "Case",
     "CaseTiming",
@@ -34,6 +35,7 @@ __all__ = [
     "Finding",
     "Form",
     "Hardware",
+    "Interval",
     "KernelResources",
     "Launch",
     "LaunchPlan",
@@ -43,6 +45,7 @@ __all__ = [
     "Node",
     "Origin",
     "Outcome",
+    "Peak",
     "Policy",
     "Profile",
     "Proposal",

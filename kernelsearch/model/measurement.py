@@ -19,6 +19,21 @@ class TimeKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Where a median or a ratio lies, at `confidence`: 0.99 for 99 %, 0 where nothing is known but the value itself."""
+
+    low: float
+    high: float
+    confidence: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"an interval from {self.low} to {self.high} has no inside")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence {self.confidence} is not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseTiming:
     """All samples of one timed case, in the order they were taken; a modelled time has one sample."""
 
