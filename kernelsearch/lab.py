@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ from kernelsearch.model import Environment, Hardware, MetricSet
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.toolchain.base import Toolchain
+from kernelsearch.toolchain.nvcc import NvccToolchain
 
 MODELLED_BY_DEFAULT = "h100"  # the GPU that `emulated` models when none is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """`scratch` is a private folder of this worker, on a memory file system where there is one; `seed` chooses input contents."""
+    """`scratch` is a private folder of this worker, on a memory file system where there is one. Contents of inputs follow from `secret`,
+    which never enters a box."""
 
     device: Device
     toolchain: Toolchain
@@ -30,7 +33,7 @@ class Lab:
     metric_set: MetricSet | None
     environment: Environment
     scratch: Path
-    seed: int = 0
+    secret: str
 
     @property
     def hardware(self) -> Hardware:
@@ -43,12 +46,12 @@ class Lab:
 
 
 def open_lab(
-    *, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, seed: int = 0, calibrated: bool = True
+    *, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, secret: str = "", calibrated: bool = True
 ) -> Lab:
     """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none.
 
     `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. `calibrated`: with what was measured on that
-    very GPU, if anything was. Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
+    very GPU, if anything was. Without a `secret` one is drawn. Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
     """
     if device not in ("auto", *NAMES):
         raise UsageError(f"unknown device {device!r}; one of auto, {', '.join(NAMES)}")
@@ -59,7 +62,8 @@ def open_lab(
     scratch = paths.new_scratch()
     with ExitStack() as unless_opened:
         unless_opened.callback(paths.drop_scratch, scratch)
-        opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile)
+        support = toolchain.cubin(paths.data("sandbox") / "runner" / "support.cu") if isinstance(toolchain, NvccToolchain) else None
+        opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile, support=support)
         unless_opened.pop_all()
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
     if profile.measured:
@@ -72,7 +76,7 @@ def open_lab(
         metric_set=metric_set,
         environment=environment,
         scratch=scratch,
-        seed=seed,
+        secret=secret or secrets.token_hex(16),
     )
 
 
@@ -96,7 +100,6 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware
 
 def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:
     from kernelsearch.toolchain.locate import find_nvcc
-    from kernelsearch.toolchain.nvcc import NvccToolchain
 
     cache = paths.cache() / "build"
     nvcc = find_nvcc()

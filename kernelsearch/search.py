@@ -7,6 +7,7 @@ nodes are told to a new strategy in order. Everything that is shown of a run whi
 from __future__ import annotations
 
 import datetime
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -187,7 +188,7 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    spec = replace(spec, task=digest.task(task), task_name=task.name)
+    spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -214,7 +215,7 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
 
 
 def _open_lab(spec: RunSpec) -> Lab:
-    return open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, seed=spec.seed)
+    return open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, secret=spec.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

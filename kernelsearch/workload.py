@@ -1,16 +1,18 @@
-"""The concrete calls of a task: which contents go into which arguments, as files that a device can upload.
+"""The concrete calls of a task: which contents go into which arguments.
 
-Contents are a function of (task, seed, purpose, case, distribution, argument) alone, so files are made once, read-only, and shared by
-every candidate. Calls for timing have contents of their own. Float contents are rounded to their type before anyone sees them, so the
-reference computes on what the candidate got. bfloat16 is stored as its upper 16 bits and widened to float32 when read back.
+Contents are drawn from a key (see `contents`), and keys follow from the run's secret, the task, the case, the distribution and the purpose;
+nobody beside a candidate can know one before its call. What a task's own Python makes (a permutation, a CSR row pointer) is a file, made
+once, read-only, and shared by every candidate; so is everything for a device that does not draw by itself. Float contents are rounded to
+their type before anyone sees them, so the reference computes on what the candidate got. bfloat16 is stored as its upper 16 bits and
+widened to float32 when read back.
 """
 
 from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,33 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelsearch import digest
-from kernelsearch.device.base import Call, Scalar, Tensor
+from kernelsearch import contents, digest
+from kernelsearch.contents import STORED, Recipe
+from kernelsearch.device.base import Call, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Arg, Case, Distribution, DType, Task
 from kernelsearch.model.expression import Number
 
 Array = npt.NDArray[Any]
 
-# A timed case is verified on as many distributions as keep its files below this, and on one at least: contents lie in memory.
-_FULL_CASE_BYTES = 256 << 20
-_SPIKE_SHARE, _SPIKES_AT_LEAST = 0.001, 4
-_SPIKE_SIZE = 100.0  # exp() of a smaller one would not overflow float32, and its square not float16
-_NUMPY: dict[DType, np.dtype[Any]] = {
-    DType.F64: np.dtype("<f8"),
-    DType.F32: np.dtype("<f4"),
-    DType.F16: np.dtype("<f2"),
-    DType.BF16: np.dtype("<u2"),
-    DType.I64: np.dtype("<i8"),
-    DType.I32: np.dtype("<i4"),
-    DType.I16: np.dtype("<i2"),
-    DType.I8: np.dtype("i1"),
-    DType.U64: np.dtype("<u8"),
-    DType.U32: np.dtype("<u4"),
-    DType.U16: np.dtype("<u2"),
-    DType.U8: np.dtype("u1"),
-    DType.BOOL: np.dtype("u1"),
-}
+# Timed calls whose outputs are verified: as many as keep the expected values of a case below this, and two at least.
+_SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
 # What a user's Python file may raise; anything else is not about its contents.
 _VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
@@ -52,85 +38,120 @@ _REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One call to make, and where its contents come from. `seed` chose them; `shapes` are those of the tensors, by name."""
+    """One call to make, and where its contents come from. `key` chose what is drawn; `shapes` are those of the tensors, by name."""
 
     call: Call
     case: Case
     distribution: Distribution
-    seed: int
+    key: int
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def inputs(self) -> dict[str, Array]:
-        """Contents of every tensor that the kernel reads, in its shape, read back from the files."""
-        read = [(arg, arg.file) for arg in self.call.args if isinstance(arg, Tensor) and arg.file is not None]
-        return {arg.name: decode(file.read_bytes(), arg.dtype, self.shapes[arg.name]) for arg, file in read}
+        """Contents of every tensor that the kernel reads, in its shape."""
+        return {arg.name: self._contents(arg) for arg in self.call.args if isinstance(arg, Tensor) and (arg.file or arg.recipe)}
+
+    def _contents(self, arg: Tensor) -> Array:
+        if arg.file is not None:
+            return decode(arg.file.read_bytes(), arg.dtype, self.shapes[arg.name])
+        if arg.recipe is None:
+            raise ValueError(f"{arg.name} is not read")
+        stored = contents.draw(arg.recipe, self.key, self.distribution.value)
+        return decode(stored.data.cast("B"), arg.dtype, self.shapes[arg.name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """The calls of one task for one seed. Reading a property writes the files that are not there yet into `folder`."""
+    """The calls of one task for one secret. Reading a property writes the files that are not there yet into `folder`.
+
+    `draws`: the device makes drawn contents by itself.
+    """
 
     task: Task
     digest: str  # of the task
     folder: Path
-    seed: int
+    secret: str
+    draws: bool = False
 
     @property
     def calls(self) -> tuple[Planned, ...]:
-        """Every case x distribution to verify on a device of full speed, smallest first."""
-        return self._planned(self.task.cases)
+        """Every case x distribution to verify one by one, smallest first: the cases that are not timed, or all where every one is.
 
-    @property
-    def small(self) -> tuple[Planned, ...]:
-        """As `calls`, without the timed cases: what an emulated device can run in full. All cases where every one is timed."""
-        return self._planned(tuple(case for case in self.task.cases if not case.timed) or self.task.cases)
+        Timed cases are verified by the outputs of timed calls.
+        """
+        cases = tuple(case for case in self.task.cases if not case.timed) or self.task.cases
+        pairs = [(case, distribution) for case in sorted(cases, key=self._bytes) for distribution in self.task.distributions]
+        return tuple(self._plan(case, distribution, "verified") for case, distribution in pairs)
 
     @property
     def timed(self) -> tuple[Planned, ...]:
-        """One call for each timed case, with contents that no verification has seen."""
-        key = int(digest.of_text("timed", str(self.seed))[:12], 16)
-        return tuple(self._plan(case, self.task.distributions[0], key) for case in self.task.timed_cases)
+        """One call for each timed case. Its contents are the first sample's."""
+        return tuple(self._plan(case, self.task.distributions[0], "sample 0") for case in self.task.timed_cases)
 
-    def _planned(self, cases: tuple[Case, ...]) -> tuple[Planned, ...]:
-        pairs = [(case, distribution) for case in sorted(cases, key=self._bytes) for distribution in self._distributions(case)]
-        return tuple(self._plan(case, distribution, self.seed) for case, distribution in pairs)
+    def samples(self, purpose: str = "sample") -> tuple[Planned, ...]:
+        """Contents that some of the timed calls get and whose outputs are verified: of each timed case, on several distributions.
 
-    def _distributions(self, case: Case) -> tuple[Distribution, ...]:
-        fitting = _FULL_CASE_BYTES // max(self._bytes(case), 1) if case.timed else len(self.task.distributions)
-        return self.task.distributions[: max(1, fitting)]
+        They have the labels of the timed calls. Another `purpose` gives contents that no call has seen.
+        """
+        found = []
+        for call in self.timed:
+            kinds = [self.task.distributions[0], *self.task.distributions]
+            for number, distribution in enumerate(kinds[: self._sample_count(call)]):
+                fresh = self._plan(call.case, distribution, f"{purpose} {number}")
+                # Structured inputs stay those of the timed call: they are files, and only what is drawn changes.
+                found.append(replace(fresh, call=call.call) if self.draws else fresh)
+        return tuple(found)
+
+    def _sample_count(self, planned: Planned) -> int:
+        expected = sum(8 * int(np.prod(planned.shapes[arg.name], dtype=np.int64)) for arg in self.task.outputs)
+        return max(_FEWEST_SAMPLES, min(_MOST_SAMPLES, _SAMPLES_BYTES // max(expected, 1)))
 
     def _bytes(self, case: Case) -> int:
         tensors = [arg for arg in self.task.args if arg.is_tensor]
         return sum(int(np.prod(self.task.shape(arg, case), dtype=np.int64)) * arg.dtype.size for arg in tensors)
 
-    def _plan(self, case: Case, distribution: Distribution, seed: int) -> Planned:
-        key = digest.of_text(self.digest, str(seed), case.name, distribution.value)
-        contents = _Contents(self.task, case, distribution, key)
-        args = tuple(self._argument(arg, contents) for arg in self.task.args)
+    def _plan(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
+        name = digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+        drawing = _Contents(self.task, case, distribution, name)
+        args = tuple(self._argument(position, arg, drawing) for position, arg in enumerate(self.task.args))
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
-        # The label is seen inside the box: it names the seed without giving it away.
-        call = Call(label=f"{case.name}/{distribution.value}/{key[:8]}", args=args, values=values)
+        # The label is seen inside the box: it tells calls apart without giving the key away.
+        call = Call(
+            label=f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}",
+            args=args,
+            values=values,
+            distribution=distribution.value,
+            key=drawing.key,
+            decoys=tuple(other.value for other in self.task.distributions[1:]),
+        )
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
-        return Planned(call=call, case=case, distribution=distribution, seed=seed, shapes=shapes)
+        return Planned(call=call, case=case, distribution=distribution, key=drawing.key, shapes=shapes)
 
-    def _argument(self, arg: Arg, contents: _Contents) -> Tensor | Scalar:
+    def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
-            value = self.task.values(contents.case)[arg.name]
+            value = self.task.values(drawing.case)[arg.name]
             return Scalar(name=arg.name, dtype=arg.dtype, value=_rounded(value, arg.dtype))
-        count = int(np.prod(self.task.shape(arg, contents.case), dtype=np.int64))
+        shape = self.task.shape(arg, drawing.case)
+        recipe = drawing.recipe(arg, position) if arg.is_read else None
         file = None
-        if arg.is_read:
-            file = self.folder / f"{contents.key}.{arg.name}"
+        if arg.is_read and (recipe is None or not self.draws):
+            file = self.folder / f"{drawing.name}.{arg.name}"
             if not file.exists():
-                write_once(file, contents.raw(arg))
-        return Tensor(name=arg.name, dtype=arg.dtype, count=count, file=file, written=arg.is_written)
+                write_once(file, drawing.raw(arg, recipe))
+        count = int(np.prod(shape, dtype=np.int64))
+        return Tensor(name=arg.name, dtype=arg.dtype, count=count, shape=shape, file=file, recipe=recipe, written=arg.is_written)
 
 
-def prepare(task: Task, scratch: Path, seed: int) -> Workload:
+def sample_of(planned: Planned, calls: Sequence[Planned]) -> Sample:
+    """`planned`, which has the label of one of `calls`, as a device is told of it."""
+    labels = [other.call.label for other in calls]
+    return Sample(call=labels.index(planned.call.label), key=planned.key, distribution=planned.distribution.value)
+
+
+def prepare(task: Task, scratch: Path, secret: str, *, draws: bool = False) -> Workload:
     """The workload of `task`; its files lie under `scratch`. Raises `UsageError` when contents cannot be made."""
     folder = scratch / "inputs"
     folder.mkdir(parents=True, exist_ok=True)
-    return Workload(task=task, digest=digest.task(task), folder=folder, seed=seed)
+    return Workload(task=task, digest=digest.task(task), folder=folder, secret=secret, draws=draws)
 
 
 def _rounded(value: Number, dtype: DType) -> Number:
@@ -154,20 +175,19 @@ def write_once(file: Path, data: bytes) -> None:
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     """How elements are stored; bfloat16 as its bits."""
-    return _NUMPY[dtype]
+    return np.dtype(STORED[dtype.value])
 
 
 def encode(values: Array, dtype: DType) -> bytes:
     """Raw little-endian bytes of `values` in `dtype`; floats are rounded to nearest even."""
     if dtype is DType.BF16:
-        bits = values.astype("<f4").view("<u4")
-        values = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
-    return values.astype(_NUMPY[dtype], copy=False).tobytes()
+        values = contents.to_bfloat16(values)
+    return values.astype(numpy_dtype(dtype), copy=False).tobytes()
 
 
 def decode(raw: bytes | memoryview, dtype: DType, shape: tuple[int, ...]) -> Array:
     """The array in `raw`, without a copy where the type exists in NumPy; bfloat16 becomes float32."""
-    stored = np.frombuffer(raw, dtype=_NUMPY[dtype]).reshape(shape)
+    stored = np.frombuffer(raw, dtype=numpy_dtype(dtype)).reshape(shape)
     if dtype is DType.BF16:
         stored = (stored.astype("<u4") << 16).view("<f4")
     return stored
@@ -215,33 +235,36 @@ def line_of(error: BaseException, name: str) -> str:
 class _Contents:
     """Draws the inputs of one call. The reference's own inputs are made once, when the first of them is asked for."""
 
-    def __init__(self, task: Task, case: Case, distribution: Distribution, key: str) -> None:
-        self.task, self.case, self.distribution, self.key = task, case, distribution, key
+    def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
+        self.task, self.case, self.distribution, self.name = task, case, distribution, name
+        self.key = int(digest.of_text("key", name)[:16], 16)
         self._made: Mapping[str, Array] | None = None
 
-    def raw(self, arg: Arg) -> bytes:
+    def recipe(self, arg: Arg, position: int) -> Recipe | None:
+        """How `arg` is drawn; None where the task's own Python makes it."""
+        if arg.name in self._structured():
+            return None
+        count = int(np.prod(self.task.shape(arg, self.case), dtype=np.int64))
+        if arg.dtype.is_float:
+            return Recipe(dtype=arg.dtype.value, position=position, count=count)
+        low, high = self._bounds(arg)
+        return Recipe(dtype=arg.dtype.value, position=position, count=count, low=low, span=high - low)
+
+    def raw(self, arg: Arg, recipe: Recipe | None) -> bytes:
         """Contents of `arg` as they are stored."""
         try:
-            return encode(self._draw(arg), arg.dtype)
+            if recipe is not None:
+                return contents.draw(recipe, self.key, self.distribution.value).tobytes()
+            return encode(self._given(arg), arg.dtype)
         except MemoryError as error:
             shape = self.task.shape(arg, self.case)
             raise UsageError(f"task {self.task.name!r}, case {self.case.name!r}: no memory for {arg.name!r} of shape {shape}") from error
 
-    def _draw(self, arg: Arg) -> Array:
-        shape = self.task.shape(arg, self.case)
-        given = self._structured().get(arg.name)
-        if given is not None:
-            if given.shape != shape:
-                raise UsageError(f"{reference_name(self.task)}: input {arg.name!r} has shape {given.shape}, not {shape}")
-            return given
-        rng = self._rng(arg.name)
-        if arg.dtype.is_float:
-            return draw_floats(rng, self.distribution, shape, np.float64 if arg.dtype is DType.F64 else np.float32)
-        low, high = self._bounds(arg)
-        return rng.integers(low, high, size=shape, dtype=np.uint64 if arg.dtype is DType.U64 else np.int64)
-
-    def _rng(self, purpose: str) -> np.random.Generator:
-        return np.random.Generator(np.random.PCG64(int(digest.of_text(self.key, purpose), 16)))
+    def _given(self, arg: Arg) -> Array:
+        shape, given = self.task.shape(arg, self.case), self._structured()[arg.name]
+        if given.shape != shape:
+            raise UsageError(f"{reference_name(self.task)}: input {arg.name!r} has shape {given.shape}, not {shape}")
+        return given
 
     def _bounds(self, arg: Arg) -> tuple[int, int]:
         values = self.task.values(self.case)
@@ -257,7 +280,8 @@ class _Contents:
             self._made = {}
             if self.task.reference is not None and self.task.reference.inputs is not None:
                 sizes = self.task.values(self.case)
-                made = call_reference(self.task, self.task.reference.inputs, self._rng("structured"), sizes, self.distribution.value)
+                rng = np.random.Generator(np.random.PCG64(int(digest.of_text(self.name, "structured"), 16)))
+                made = call_reference(self.task, self.task.reference.inputs, rng, sizes, self.distribution.value)
                 if not isinstance(made, dict) or not made.keys() <= {arg.name for arg in self.task.inputs}:
                     raise UsageError(f"{reference_name(self.task)}: {self.task.reference.inputs} must return a dict of inputs by name")
                 self._made = {name: np.asarray(value) for name, value in made.items()}
@@ -267,23 +291,3 @@ class _Contents:
 # Default contents of integer tensors: unsigned types start at 0.
 _INTEGER_RANGE = dict.fromkeys((DType.U64, DType.U32, DType.U16, DType.U8), (0, 100)) | {DType.BOOL: (0, 2)}
 
-
-def draw_floats(rng: np.random.Generator, distribution: Distribution, shape: tuple[int, ...], dtype: type[Any]) -> Array:
-    """Random contents of a float tensor, float32 or float64."""
-    match distribution:
-        case Distribution.NORMAL:
-            return rng.standard_normal(shape, dtype=dtype)
-        case Distribution.UNIFORM:
-            return np.asarray(rng.random(shape, dtype=dtype) * 2 - 1, dtype=dtype)
-        case Distribution.POSITIVE:
-            return np.asarray(rng.random(shape, dtype=dtype) + 0.1, dtype=dtype)
-        case Distribution.LOGNORMAL:
-            return np.exp(rng.standard_normal(shape, dtype=dtype))
-        case Distribution.INTEGERS:
-            return rng.integers(-2, 3, size=shape).astype(dtype)
-        case Distribution.SPIKES:
-            values = rng.standard_normal(shape, dtype=dtype)
-            flat = values.reshape(-1)
-            places = np.unique(rng.integers(0, flat.size, size=max(_SPIKES_AT_LEAST, round(flat.size * _SPIKE_SHARE))))
-            flat[places] = _SPIKE_SIZE * (1 + np.abs(flat[places])) * np.where(np.arange(places.size) % 2, -1, 1)
-            return values

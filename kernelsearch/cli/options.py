@@ -18,13 +18,14 @@ LAB = (
     click.option("--device", default="auto", show_default=True, help="auto, cuda, pycuda or emulated; auto takes a GPU if there is one."),
     click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
     click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),
-    click.option("--seed", default=0, show_default=True, help="Seed of inputs, strategy and proposer."),
+    click.option("--secret", default="", help="Contents of inputs follow from it; drawn anew unless a run is to be repeated exactly."),
     click.option("--unsafe", is_flag=True, help="Where no sandbox works, run candidates without one. Only for kernels that you trust."),
 )
 SEARCH = (
     click.option("--llm", default="rules", show_default=True, help="rules, or PROVIDER:MODEL: anthropic, openai, replay or mailbox."),
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
+    click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
     click.option("--reward", default="default", show_default=True, help="Reward profile."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
@@ -54,6 +55,7 @@ class SearchOptions:
     device: str
     hardware: str
     metrics: str
+    secret: str
     seed: int
     unsafe: bool
     llm: str
@@ -81,6 +83,7 @@ class SearchOptions:
             budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,
             parallel=self.parallel,
             seed=self.seed,
+            secret=self.secret,
             unsafe=self.unsafe,
         )
 

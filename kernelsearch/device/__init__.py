@@ -12,8 +12,9 @@ from kernelsearch.sandbox.base import Sandbox
 NAMES = ("cuda", "pycuda", "emulated")
 
 
-def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int = 0) -> Device:
+def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int = 0, support: Path | None = None) -> Device:
     """The device called `name`. `hardware` holds the peaks of the GPU that is used, or that is modelled by `emulated`.
+    `support` is the runner's own code for that GPU (sandbox/runner/support.cu as a cubin).
 
     Raises `ToolMissing` when the machine cannot provide it, `UsageError` for an unknown name.
     """
@@ -25,5 +26,7 @@ def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardwar
         from kernelsearch.device.cuda import CudaDevice
 
         backend = "cupy" if name == "cuda" else "pycuda"
-        return CudaDevice(sandbox=sandbox, scratch=scratch, hardware=hardware, ordinal=ordinal, backend=backend)
+        if support is None:
+            raise ValueError("a GPU needs the runner's own code")
+        return CudaDevice(sandbox=sandbox, scratch=scratch, hardware=hardware, ordinal=ordinal, backend=backend, support=support)
     raise UsageError(f"unknown device {name!r}; one of {', '.join(NAMES)}")

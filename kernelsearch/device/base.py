@@ -2,16 +2,20 @@
 
 A job is a list of calls for one built candidate. A device runs each job in a fresh box, alone on the device (`run` and `profile`
 wait for it), poisons every output before each call, and hands back raw bytes. It judges nothing: comparing is done outside.
+
+Contents of a tensor are a file, or a recipe and the call's key (see `kernelsearch.contents`). A device that draws by itself is given
+no files for what can be drawn, and takes fresh keys for every timed call.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from kernelsearch.contents import Recipe
 from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, Verdict
 
 POISON = 0xFF
@@ -20,7 +24,8 @@ POISON = 0xFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """A device buffer of `count` elements. `file` holds the contents to upload (raw, little endian), None for pure outputs.
+    """A device buffer of `count` elements. `file` holds the contents to upload (raw, little endian), or `recipe` says how they are
+    drawn; neither for pure outputs. With both they agree for the call's own key.
 
     A `written` tensor comes back; one that is not must still hold its contents afterwards.
     """
@@ -28,7 +33,9 @@ class Tensor:
     name: str
     dtype: DType
     count: int
+    shape: tuple[int, ...] = ()
     file: Path | None = None
+    recipe: Recipe | None = None
     written: bool = False
 
     @property
@@ -49,48 +56,88 @@ class Scalar:
 class Call:
     """One call of the candidate: arguments in the entry's order. `values` are the names that a launch plan may read."""
 
-    label: str  # unique in its job: "case/distribution/seed"
+    label: str  # unique in its job
     args: tuple[Tensor | Scalar, ...]
     values: Mapping[str, int | float]
+    distribution: str = "normal"  # of drawn contents
+    key: int = 0  # of drawn contents, 64 bit
+    decoys: tuple[str, ...] = ()  # other distributions, of which some timed calls are that do not count
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return tuple(arg for arg in self.args if isinstance(arg, Tensor) and arg.written)
 
 
 class Mode(enum.Enum):
     VERIFY = "verify"  # run each call, return its outputs
-    TIME = "time"  # time each call; outputs of the last timed launch come back too
+    TIME = "time"  # time each call; outputs of the wanted samples come back too
     PROFILE = "profile"  # run each call once; used by the device itself under a profiler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingPlan:
-    """How a call is timed on hardware: warm up by time, then flush L2 before each sample until a count or a cap is reached."""
+    """How a call is timed on hardware: warm up by time, then pairs of candidate and rival until the ratio is known well enough.
+
+    `width` is that of the interval of the median, end to end; `few` pairs suffice to give up on a candidate that is certainly slower
+    than `slow` times the rival. A pair during which clocks were held down is repeated.
+    """
 
     warmup_ms: float = 50.0
     min_samples: int = 30
     max_samples: int = 100
     max_seconds: float = 2.0
     flush_l2: bool = True
+    width: float = 0.01
+    few: int = 10
+    slow: float = 1.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Contents that one of the timed calls is to have, and whose outputs are wanted. Which call it is, nobody knows before."""
+
+    call: int  # index in the job
+    key: int
+    distribution: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A built candidate and what to do with it. `entry` is the host function of a launcher, None for `plan`."""
+    """A built candidate and what to do with it. `entry` is the host function of a launcher, None for `plan`.
+
+    `rival` (TIME) is timed in turn with it, on the same contents, in a process of its own; `rival_fresh` asks for one that has served
+    nothing else. A device that models times needs no rival.
+    """
 
     build: Build
     entry: str | None
     plan: LaunchPlan | None
     calls: tuple[Call, ...]
     mode: Mode
+    samples: tuple[Sample, ...] = ()
+    rival: Job | None = None
+    rival_fresh: bool = False
     timing: TimingPlan = TimingPlan()
     timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """Raw bytes of every written tensor, samples in µs, and what the device noticed (`counters`, emulated only)."""
+    """Raw bytes of every written tensor, samples in µs, and what the device noticed (`counters`, emulated only).
+
+    VERIFY: a call that gave other bits the second time has two results. TIME on hardware: one result with the samples and without
+    outputs for each call, then one with the outputs of each wanted sample that was taken. `rival_us` are the rival's samples, pair by
+    pair; `unexplained_us` is how much more of the outside clock a call took, beyond what it claimed, than the rival's calls did, and
+    `doubt_us` how uncertain that is.
+    """
 
     label: str
-    outputs: Mapping[str, bytes | memoryview]
+    outputs: Mapping[str, bytes | memoryview] = field(default_factory=dict)
+    sample: Sample | None = None
     samples_us: tuple[float, ...] = ()
+    rival_us: tuple[float, ...] = ()
+    unexplained_us: float = 0.0
+    doubt_us: float = 0.0
     counters: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -103,6 +150,10 @@ class JobResult:
     calls: tuple[CallResult, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+Rung = Callable[[CallResult], bool]
+"""Told the result of a job's first call; False ends the job there, with that result alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +197,14 @@ class Device(Protocol):
         """Driver, runtime and library versions for the environment record."""
         ...
 
-    def run(self, job: Job) -> JobResult: ...
+    @property
+    def draws(self) -> bool:
+        """Whether it makes contents from recipes by itself, so that these need no files."""
+        ...
+
+    def run(self, job: Job, rung: Rung | None = None) -> JobResult:
+        """A device may pass over `rung` where stopping early would save nothing."""
+        ...
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         """Collect the named counters for the job's first call."""

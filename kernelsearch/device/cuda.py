@@ -1,8 +1,8 @@
 """NVIDIA GPUs, through cupy or pycuda in a box: devices `cuda` and `pycuda`.
 
-Every job runs in a box of its own, started ahead of need (see `pool`), alone on the GPU. This process never makes a CUDA context, so
-nothing that a candidate does to one can reach it. In the launcher form candidate code runs in the process that takes the times; what
-it could forge there is bounded by our own clock, and by the physical floor that others hold the times against.
+Every job runs in a box of its own, started ahead of need (see `pool`), alone on the GPU, and is driven from outside (see `boxed`). This
+process never makes a CUDA context, so nothing that a candidate does to one can reach it. In the launcher form candidate code runs in
+the process that takes the times; what it could forge there is bounded by our own clock, and by the physical floor.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kernelsearch import nsight, paths
+from kernelsearch import contents, nsight, paths, wire
 from kernelsearch.device import nvml
-from kernelsearch.device.base import Job, JobResult, KernelCounters, Mode, ProfileResult
+from kernelsearch.device.base import Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
+from kernelsearch.device.boxed import BEGUN, Boxes
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -30,7 +31,7 @@ _WARM_BOXES = 4  # each is ready after about a second, and a candidate takes two
 _WARM_PROFILERS = 1
 _LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
 _TABLE_BYTES = 8 << 20
-_BEGUN = '{"begun": true}'  # the runner's line before it loads the candidate
+SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
 _MODULES = {"cupy": ("cupy", "numpy"), "pycuda": ("pycuda", "numpy")}
 _EXTRAS = {"cupy": "gpu", "pycuda": "pycuda"}
 _PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_PATH", "CUDA_HOME")  # where a machine's libraries lie; ours to trust
@@ -39,17 +40,19 @@ _PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_PATH", "CUDA_HOME")  # where a machine's 
 class CudaDevice:
     """See `device.base.Device`. Raises `ToolMissing` when there is no such GPU or no such library."""
 
-    def __init__(self, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int, backend: str) -> None:
+    def __init__(self, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int, backend: str, support: Path) -> None:
         self._gpu = _gpu(ordinal)
         self._hardware = hardware
         self._backend = backend
         self._libraries = _libraries(backend)
         self._sandbox = sandbox
         self._scratch = scratch
+        self._support = support
         self._lock = GpuLock(self._gpu.uuid)
         self._profilers: dict[tuple[str, ...], WarmPool] = {}
         self._profilers_lock = threading.Lock()
         self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
+        self._boxes = Boxes(self._pool, self._lock, support, self._gpu.uuid, self._gpu.name)
         self._facts = {
             "gpu": self._gpu.name,
             "gpu uuid": self._gpu.uuid,
@@ -73,12 +76,12 @@ class CudaDevice:
     def facts(self) -> Mapping[str, str]:
         return self._facts
 
-    def run(self, job: Job) -> JobResult:
-        slot = self._pool.take()
-        try:
-            return self._serve(slot, job)[0]
-        finally:
-            slot.close()
+    @property
+    def draws(self) -> bool:
+        return True
+
+    def run(self, job: Job, rung: Rung | None = None) -> JobResult:
+        return self._boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid), nvml.around)
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         started = time.monotonic()
@@ -101,41 +104,32 @@ class CudaDevice:
         return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
 
     def close(self) -> None:
+        self._boxes.close()
         self._pool.close()
         with self._profilers_lock:
             for pool in self._profilers.values():
                 pool.close()
 
     def _serve(self, slot: Slot, job: Job) -> tuple[JobResult, BoxResult | None]:
-        """Run `job` in the box of `slot`; with how the box ended, if it came to that."""
+        """Run `job` in the box of `slot`, each call once; with how the box ended, if it came to that."""
         try:
-            delivery = Delivery(job, slot.inputs, slot.outputs)
+            delivery = Delivery(job, slot.inputs, slot.outputs, self._support, ())
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error)), None
         try:
-            with self._lock.alone(quiet=job.mode is not Mode.VERIFY):
-                before = nvml.state(self._gpu.uuid)
-                started = time.monotonic()
+            with self._lock.alone(quiet=True):
                 slot.box.send(b"go\n")
                 end = slot.box.wait(job.timeout_s)
-                seconds = time.monotonic() - started
-                conditions = nvml.around(before, nvml.state(self._gpu.uuid))
             if end.timed_out:
-                return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s", seconds=seconds), end
-            if _BEGUN not in end.stdout:
+                return JobResult(failure=Verdict.TIMED_OUT, detail=f"no end after {job.timeout_s:g} s"), end
+            if BEGUN not in end.stdout:
                 raise DeviceLost(f"a warm box on {self._gpu.name} was dead before its job began: {died(end)}")
-            result = delivery.result(seconds)
-            if result is None or (end.returncode != 0 and result.failure is None):
-                result = JobResult(failure=Verdict.CRASHED, detail=died(end), seconds=seconds)
+            failure = delivery.failure(end.seconds)
+            if failure is None and (end.returncode != 0 or delivery.report() is None):
+                failure = JobResult(failure=Verdict.CRASHED, detail=died(end))
+            return failure or JobResult(), end
         finally:
             delivery.close()
-        return JobResult(
-            failure=result.failure,
-            detail=result.detail,
-            calls=result.calls,
-            conditions={**conditions, **result.conditions},
-            seconds=seconds,
-        ), end
 
     def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
         """Boxes in which the runner waits under the profiler: starting the two takes longer than the profile itself."""
@@ -150,14 +144,16 @@ class CudaDevice:
 
     def _runner(self, folder: Path) -> tuple[str, ...]:
         script = paths.data("sandbox") / "runner" / "gpu.py"
-        return (sys.executable, str(script), self._backend, str(folder / "in"), str(folder / "out"), str(self._lock.quiet))
+        folders = (str(folder / "in"), str(folder / "out"))
+        return (sys.executable, str(script), self._backend, *folders, str(self._lock.quiet), wire.__file__, contents.__file__)
 
     def _box(self, folder: Path, command: tuple[str, ...], more: tuple[Path, ...] = ()) -> Box:
         prefixes = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent)
         runner = paths.data("sandbox") / "runner"
         return Box(
             command=command,
-            readable=(folder / "in", self._lock.quiet, runner, *prefixes, *self._libraries, *more),
+            readable=(folder / "in", self._lock.quiet, runner, *SHARED, *prefixes, *self._libraries, *more),
+            channel=True,
             writable=(folder / "out",),
             devices=self._gpu.nodes,
             env={

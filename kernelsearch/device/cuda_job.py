@@ -1,21 +1,20 @@
-"""A job as files for the runner inside the box, and the runner's report as a result: both sides of that border are here.
+"""A job as files for the runner inside the box, and the outputs that come back: both sides of that border are here.
 
-Nothing that comes back is believed further than its type: sizes were fixed before the box ran, the report is checked field by field,
-and times must fit into the time that the box took by our own clock.
+Nothing that comes back is believed further than its type. Sizes were fixed before the box ran; outputs are bytes to be judged, and must
+be those that the box committed itself to by a digest before it knew that they were wanted.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kernelsearch import codec
+from kernelsearch import codec, contents
 from kernelsearch.device.base import Call, CallResult, Job, JobResult, Mode, Scalar, Tensor
 from kernelsearch.device.border import in_numbers, place
 from kernelsearch.errors import UsageError
@@ -23,6 +22,8 @@ from kernelsearch.model import Verdict
 
 REPORT_BYTES = 4 << 20
 _FAILURES = {verdict.value: verdict for verdict in (Verdict.CRASHED, Verdict.CHEATED)}
+_SETS_BYTES = 2 << 30  # of GPU memory for the sets of buffers of one call
+_MOST_SETS = 3
 
 
 class PlanUnusable(Exception):
@@ -30,84 +31,91 @@ class PlanUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _CallReport:
-    label: str
-    samples_us: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Report:
-    """What the runner writes to result.json."""
+class Report:
+    """What the runner writes to result.json: why it ended, and notes."""
 
     failure: str | None
     detail: str
-    calls: tuple[_CallReport, ...]
+    calls: tuple[str, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-class Delivery:
-    """One job in a box's folders. `close` when the results were taken; the outputs stay valid."""
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Outputs of call `call` as they were to be written to files `number`, under the digest they were committed to."""
 
-    def __init__(self, job: Job, inputs: Path, outputs: Path) -> None:
-        """Put everything in place. Raises `PlanUnusable`."""
+    number: int
+    call: int
+    digest: int
+    seal: int
+
+
+class Delivery:
+    """One job in a box's folders, with files for up to `exports` exports. `close` when the results were taken; outputs stay valid."""
+
+    def __init__(self, job: Job, inputs: Path, outputs: Path, support: Path | None, exports: Sequence[int]) -> None:
+        """Put everything in place. `exports`: the call that each export is of. Raises `PlanUnusable`."""
         self._job = job
         self._inputs = inputs
         self._outputs = outputs
         self._linked: dict[Path, str] = {}
-        self._files: dict[tuple[str, str], int] = {}  # (call, tensor) -> descriptor
+        self._files: dict[tuple[int, str], int] = {}  # (export, tensor) -> descriptor
         self._report = self._create("result.json", 0)
+        self.text = self._text()
+        for number, call in enumerate(exports):
+            for position, arg in enumerate(job.calls[call].args):
+                if isinstance(arg, Tensor) and arg.written:
+                    self._files[number, arg.name] = self._create(f"{number}-{position}.bin", arg.nbytes)
         place(Path(job.build.artifact), inputs / "artifact")
-        text = json.dumps(
-            {
-                "mode": job.mode.value,
-                "entry": job.entry,
-                "timing": asdict(job.timing),
-                "calls": [self._call(call, index) for index, call in enumerate(job.calls)],
-            }
-        )
-        (inputs / "job.json").write_text(text)
+        if support is not None:
+            place(support, inputs / "support")
+        (inputs / "job.json").write_text(self.text)
         (inputs / "job.json").chmod(0o644)
 
-    def result(self, seconds: float) -> JobResult | None:
-        """What the box left behind, after `seconds` of its wall clock; None when that is no report."""
-        text = os.pread(self._report, REPORT_BYTES, 0)
+    def report(self) -> Report | None:
+        """What the box left behind; None when that is no report."""
         try:
-            report = codec.load_json(_Report, text)
+            return codec.load_json(Report, os.pread(self._report, REPORT_BYTES, 0))
         except UsageError:
             return None
-        if report.failure is not None:
-            return JobResult(failure=_FAILURES.get(report.failure, Verdict.CRASHED), detail=report.detail[:2000], seconds=seconds)
-        if problem := self._problem(report, seconds):
-            return JobResult(failure=Verdict.CHEATED, detail=problem, seconds=seconds)
-        calls = tuple(
-            CallResult(label=call.label, outputs=self._take(call), samples_us=found.samples_us)
-            for call, found in zip(self._job.calls, report.calls, strict=True)
-        )
-        return JobResult(calls=calls, conditions=report.notes, seconds=seconds)
+
+    def failure(self, seconds: float) -> JobResult | None:
+        """The report as a failed job; None when it tells of no failure, or there is none."""
+        report = self.report()
+        if report is None or report.failure is None:
+            return None
+        return JobResult(failure=_FAILURES.get(report.failure, Verdict.CRASHED), detail=report.detail[:2000], seconds=seconds)
+
+    def outputs(self, export: Export) -> dict[str, memoryview] | None:
+        """Bytes of every output; None when they are not what the box committed itself to."""
+        tensors = self._job.calls[export.call].outputs
+        found: dict[str, memoryview] = {}
+        for tensor in tensors:
+            file = self._files[export.number, tensor.name]
+            if os.fstat(file).st_size != tensor.nbytes:
+                return None
+            found[tensor.name] = memoryview(mmap.mmap(file, tensor.nbytes, access=mmap.ACCESS_READ))
+        digest = sum(contents.digest(data, export.seal) for data in found.values()) & (2**64 - 1)
+        return found if digest == export.digest else None
+
+    def results(self, exports: Sequence[Export], seconds: float) -> JobResult:
+        """A CallResult for each export, in order. The box is dead, so nobody can change a file any more."""
+        calls = []
+        for export in exports:
+            label = self._job.calls[export.call].label
+            outputs = self.outputs(export)
+            if outputs is None:
+                return JobResult(
+                    failure=Verdict.CHEATED, detail=f"{label}: an output was changed after the call had ended", seconds=seconds
+                )
+            sample = self._job.samples[export.number] if self._job.mode is Mode.TIME else None
+            calls.append(CallResult(label=label, outputs=outputs, sample=sample))
+        return JobResult(calls=tuple(calls), seconds=seconds)
 
     def close(self) -> None:
         for descriptor in (self._report, *self._files.values()):
             os.close(descriptor)
         self._files.clear()
-
-    def _problem(self, report: _Report, seconds: float) -> str | None:
-        """Why a report of success is not one that the runner writes. Only a candidate's own host code could have forged it."""
-        if [call.label for call in report.calls] != [call.label for call in self._job.calls]:
-            return "the report does not name the calls that were asked for"
-        samples = [sample for call in report.calls for sample in call.samples_us]
-        if not all(math.isfinite(sample) and sample > 0 for sample in samples) or sum(samples) > seconds * 1e6:
-            return "the reported times cannot be true"
-        wanted = range(1, self._job.timing.max_samples + 1) if self._job.mode is Mode.TIME else range(1)
-        if any(len(call.samples_us) not in wanted for call in report.calls):
-            return "the report does not hold the samples that were asked for"
-        if any(os.fstat(self._files[call.label, t.name]).st_size != t.nbytes for call in self._job.calls for t in _written(call)):
-            return "an output file changed its size"
-        return None
-
-    def _take(self, call: Call) -> dict[str, memoryview]:
-        # The box is dead, so nobody can shorten a file under its mapping.
-        files = ((t.name, self._files[call.label, t.name], t.nbytes) for t in _written(call))
-        return {name: memoryview(mmap.mmap(file, nbytes, access=mmap.ACCESS_READ)) for name, file, nbytes in files}
 
     def _create(self, name: str, nbytes: int) -> int:
         # Kept open, so that what the box does to names in its folder changes nothing for us.
@@ -122,18 +130,22 @@ class Delivery:
             place(file, self._inputs / self._linked[file])
         return self._linked[file]
 
-    def _call(self, call: Call, index: int) -> dict[str, Any]:
-        args: list[dict[str, Any]] = []
-        for position, arg in enumerate(call.args):
-            if isinstance(arg, Scalar):
-                args.append({"dtype": arg.dtype.value, "value": arg.value})
-                continue
-            output = f"{index}-{position}.bin" if arg.written else None
-            if output is not None:
-                self._files[call.label, arg.name] = self._create(output, arg.nbytes)
-            contents = None if arg.file is None else self._link(arg.file)
-            args.append({"name": arg.name, "nbytes": arg.nbytes, "input": contents, "output": output})
-        spec: dict[str, Any] = {"label": call.label, "args": args, "scratch": [], "launches": []}
+    def _text(self) -> str:
+        """job.json. Keys are in it only where a tool around the runner leaves no room for a conversation."""
+        once = self._job.mode is Mode.PROFILE
+        return json.dumps(
+            {
+                "mode": "once" if once else "serve",
+                "entry": self._job.entry,
+                "flush_l2": self._job.timing.flush_l2,
+                "calls": [self._call(call, once) for call in self._job.calls],
+            }
+        )
+
+    def _call(self, call: Call, with_key: bool) -> dict[str, Any]:
+        spec: dict[str, Any] = {"label": call.label, "args": [self._arg(arg) for arg in call.args], "scratch": [], "launches": []}
+        if with_key:
+            spec |= {"key": call.key, "distribution": contents.DISTRIBUTIONS.index(call.distribution)}
         if self._job.plan is not None:
             try:
                 spec.update(in_numbers(self._job.plan, call))
@@ -141,6 +153,23 @@ class Delivery:
                 raise PlanUnusable(f"{call.label}: launch plan: {error}") from error
         return spec
 
+    def _arg(self, arg: Tensor | Scalar) -> dict[str, Any]:
+        if isinstance(arg, Scalar):
+            return {"dtype": arg.dtype.value, "value": arg.value}
+        drawn = arg.recipe is not None and arg.file is None
+        return {
+            "name": arg.name,
+            "dtype": arg.dtype.value,
+            "shape": list(arg.shape),
+            "count": arg.count,
+            "nbytes": arg.nbytes,
+            "written": arg.written,
+            "input": None if arg.file is None else self._link(arg.file),
+            "draw": {"low": arg.recipe.low, "span": arg.recipe.span} if drawn and arg.recipe is not None else None,
+        }
 
-def _written(call: Call) -> list[Tensor]:
-    return [arg for arg in call.args if isinstance(arg, Tensor) and arg.written]
+
+def sets_of(call: Call) -> int:
+    """How many sets of buffers to rotate through, so that no address is met again at once."""
+    nbytes = sum(arg.nbytes for arg in call.args if isinstance(arg, Tensor))
+    return max(1, min(_MOST_SETS, _SETS_BYTES // max(nbytes, 1)))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kernelsearch import paths
 from kernelsearch.device import emulated_metrics
-from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, KernelCounters, Mode, ProfileResult, Tensor
+from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, KernelCounters, Mode, ProfileResult, Rung, Tensor
 from kernelsearch.device.emulated_job import CallReport, Delivery
 from kernelsearch.device.emulated_metrics import Evidence
 from kernelsearch.device.emulated_outcome import Outcome, outcome
@@ -68,7 +68,12 @@ class EmulatedDevice(Device):
     def facts(self) -> Mapping[str, str]:
         return {"time model": "counters of sampled blocks and a hardware profile; see kernelsearch/device/model.py"}
 
-    def run(self, job: Job) -> JobResult:
+    @property
+    def draws(self) -> bool:
+        return False
+
+    def run(self, job: Job, rung: Rung | None = None) -> JobResult:
+        """All calls of the job: they are small here, and starting a process costs more than the rest of them."""
         started = time.monotonic()
         done = self._attempt(job)
         if job.mode is Mode.TIME:

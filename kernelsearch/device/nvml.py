@@ -18,6 +18,7 @@ from kernelsearch import process
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h, nvmlClocksEventReason*) that slow a kernel down.
 _THROTTLE = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "thermal (software)", 0x40: "thermal (hardware)", 0x80: "power brake"}
+_HELD_DOWN = 0x8 | 0x20 | 0x40 | 0x80
 
 # GPU names as the driver gives them, to profiles/hardware; the first match counts.
 _PROFILES = (
@@ -84,6 +85,41 @@ def state(uuid: str) -> dict[str, str]:
         except nvml.NVMLError:
             continue  # not every board reports everything
     return found
+
+
+class Watch:
+    """Reads, between two timed calls, whether clocks are held down. Cheap: two readings of the driver."""
+
+    def __init__(self, nvml: ModuleType, handle: object) -> None:
+        self._nvml, self._handle = nvml, handle
+        self._clocks: list[int] = []
+
+    def held_down(self) -> bool:
+        """Whether heat, a brake or a failing supply holds clocks down now. A power cap does not count: it is how a GPU works under load."""
+        nvml = self._nvml
+        try:
+            bits = int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle))
+            self._clocks.append(int(nvml.nvmlDeviceGetClockInfo(self._handle, nvml.NVML_CLOCK_SM)))
+        except nvml.NVMLError:
+            return False
+        return bool(bits & _HELD_DOWN)
+
+    def clocks(self) -> list[int]:
+        """The lowest and the highest SM clock (MHz) since this was asked last; empty when it cannot be read."""
+        found = [min(self._clocks), max(self._clocks)] if self._clocks else []
+        self._clocks.clear()
+        return found
+
+
+def watch(uuid: str) -> Watch | None:
+    """A watch on one GPU; None where NVML is not there."""
+    nvml = _nvml()
+    if nvml is None:
+        return None
+    try:
+        return Watch(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid))
+    except nvml.NVMLError:
+        return None
 
 
 def around(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,8 @@ def run(build: Build, task: Task, lab: Lab, measurement: Measurement) -> Profile
     if lab.metric_set is None:
         return None
     case = max(task.timed_cases, key=lambda c: measurement.median_us(c.name))
-    call = next(planned.call for planned in workload.prepare(task, lab.scratch, lab.seed).timed if planned.case == case)
+    timed = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws).timed
+    call = next(planned.call for planned in timed if planned.case == case)
     job = Job(build=build, entry=task.entry, plan=build.plan, calls=(call,), mode=Mode.PROFILE, timeout_s=_TIMEOUT_S)
     wanted = tuple(lab.metric_set.metrics)
     # The time picks the kernel, so it is always asked for.

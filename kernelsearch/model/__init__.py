@@ -4,7 +4,7 @@ Units everywhere: times in µs (durations of our own work in seconds), sizes in 
 """
 
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
-from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, KernelResources, Verdict
+from kernelsearch.model.evaluation import Build, Check, Confirmation, Environment, Evaluation, Finding, KernelResources, Verdict
 from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Calibration, Hardware, Peak
 from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
@@ -25,6 +25,7 @@ __all__ = [
     "Case",
     "CaseTiming",
     "Check",
+    "Confirmation",
     "Context",
     "Cost",
     "Distribution",

@@ -23,6 +23,7 @@ class Verdict(enum.Enum):
     NONDETERMINISTIC = "nondeterministic"
     IMPLAUSIBLE = "implausible"
     CHEATED = "cheated"
+    HAZARD = "hazard"
     UNSUPPORTED = "unsupported"
 
     @property
@@ -43,7 +44,8 @@ _PROMPT = {
     Verdict.WRONG: "It ran, but an output is wrong; the worst element is named below.",
     Verdict.NONDETERMINISTIC: "Its outputs change with the order in which threads run: a barrier or an atomic is missing.",
     Verdict.IMPLAUSIBLE: "It was faster than the hardware can be, so it did not do the work.",
-    Verdict.CHEATED: "It changed what it may only read, or wrote outside its outputs.",
+    Verdict.CHEATED: "It changed what it may only read, wrote outside its outputs, worked on after it returned, or told a false time.",
+    Verdict.HAZARD: "compute-sanitizer found a memory error or a race in it; the place is named below.",
     Verdict.UNSUPPORTED: "This device cannot run it; the construct is named below. Do without it.",
 }
 _REPORT = {
@@ -55,7 +57,8 @@ _REPORT = {
     Verdict.WRONG: "At least one output differs from the reference by more than the tolerance.",
     Verdict.NONDETERMINISTIC: "The same inputs gave different outputs under another thread order.",
     Verdict.IMPLAUSIBLE: "Its time lies below the physical floor of the task on this hardware.",
-    Verdict.CHEATED: "It modified an input or wrote outside its own buffers.",
+    Verdict.CHEATED: "It modified an input, wrote outside its own buffers, worked on after it returned, or told a false time.",
+    Verdict.HAZARD: "compute-sanitizer found a memory error or a race, though its outputs were right.",
     Verdict.UNSUPPORTED: "The device at hand cannot run it; this says nothing about the kernel.",
 }
 
@@ -133,6 +136,19 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The second trial of a kernel that looked faster than the best one so far: fresh process, fresh contents, timed against that one.
+
+    `held`: all of `measurement.interval` lies beyond the minimum effect, so it is the faster one. `detail` says so in words.
+    """
+
+    against: str  # digest of the candidate that it was timed against
+    measurement: Measurement
+    held: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """A candidate's verdict with its evidence. Only PASSED has a measurement that counts; impossible pairings are refused."""
 
@@ -147,6 +163,7 @@ class Evaluation:
     environment: Environment
     seconds: Mapping[str, float] = field(default_factory=dict)  # by stage: build, verify, measure, profile
     reference: str = "reference"  # "reference", or "baseline": what outputs were compared with
+    confirmation: Confirmation | None = None  # None: it did not look faster than the best one
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.PASSED:

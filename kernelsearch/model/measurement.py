@@ -35,10 +35,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseTiming:
-    """All samples of one timed case, in the order they were taken; a modelled time has one sample."""
+    """All samples of one timed case, in the order they were taken; a modelled time has one sample.
+
+    `rival_us`: what the kernel that it was timed against took, pair by pair. `unexplained_us` is how much more a call took by the clock
+    outside the box than it claimed, beyond what the rival's calls took more, and `doubt_us` the standard error of that.
+    """
 
     case: str
     samples_us: tuple[float, ...]
+    rival_us: tuple[float, ...] = ()
+    unexplained_us: float = 0.0
+    doubt_us: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.samples_us or not all(math.isfinite(s) and s > 0 for s in self.samples_us):
@@ -59,10 +66,16 @@ class CaseTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Timings of every timed case, with the state of the device around them (`conditions`: clocks, power, throttle reasons)."""
+    """Timings of every timed case, with the state of the device around them (`conditions`: clocks, power, throttle reasons).
+
+    `speedup` over the rival (the task's baseline, where nothing else is said) is the geometric mean over cases of the median of the
+    pairs' ratios; `interval` covers it. Without pairs both are None.
+    """
 
     kind: TimeKind
     timings: tuple[CaseTiming, ...]
+    speedup: float | None = None
+    interval: Interval | None = None
     cache: str = "flushed"  # what was done to L2 before each sample
     conditions: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,9 +97,16 @@ class Measurement:
         raise KeyError(case)
 
     def speedup_over(self, baseline: Measurement) -> float:
-        """Geometric mean over cases of baseline median / own median. Raises `ValueError` across kinds or cases."""
+        """How many times as fast: from pairs, where it was timed in pairs with the baseline, else from medians.
+
+        Raises `ValueError` across kinds or cases.
+        """
         if self.kind is not baseline.kind:
             raise ValueError("a modelled time cannot be compared with a measured one")
+        if self is baseline:
+            return 1.0
+        if self.speedup is not None:
+            return self.speedup
         ours = {t.case: t.median_us for t in self.timings}
         theirs = {t.case: t.median_us for t in baseline.timings}
         if ours.keys() != theirs.keys():

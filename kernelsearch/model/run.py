@@ -57,6 +57,7 @@ class RunSpec:
     budget: Budget = Budget()
     parallel: int = 1
     seed: int = 0
+    secret: str = ""  # contents of inputs follow from it; drawn when the run starts, unless it is to repeat another
     unsafe: bool = False  # run candidates without a sandbox
 
 

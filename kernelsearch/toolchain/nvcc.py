@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kernelsearch import paths, source
-from kernelsearch.errors import UsageError
-from kernelsearch.model import Build, Candidate, Form, KernelResources, LaunchPlan, Task, Verdict
+from kernelsearch.errors import ToolMissing, UsageError
+from kernelsearch.model import Build, Candidate, Form, KernelResources, LaunchPlan, Origin, Task, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
 from kernelsearch.toolchain import ptxas, sass
 from kernelsearch.toolchain.base import Toolchain
@@ -60,6 +60,21 @@ class NvccToolchain(Toolchain):
             source=candidate.source, flags=flags, form=task.form.value, arch=self._arch, toolchain=f"{self.name} {disassembled}"
         )
         return self._cache.get(key) or self._make(candidate, task, key, flags)
+
+    def cubin(self, file: Path) -> Path:
+        """Our own `file` as a cubin, from the cache when it was built before. Raises `ToolMissing` when nvcc refuses it."""
+        text = file.read_text(encoding="utf-8")
+        flags = ("-cubin", *target(self._arch), "-O3")
+        key = build_key(source=text, flags=flags, form="own", arch=self._arch, toolchain=self.name)
+        if (kept := self._cache.get(key)) is not None and kept.ok:
+            return Path(kept.artifact)
+        candidate = Candidate(task="", source=text, origin=Origin(proposer="own"))
+        with tempfile.TemporaryDirectory(prefix="build-", dir=paths.scratch_root(), ignore_cleanup_errors=True) as folder:
+            artifact = Path(folder) / "artifact"
+            result = self._compile(candidate, flags, artifact)
+            if result.returncode != 0 or not artifact.is_file():
+                raise ToolMissing(f"{self.name} does not build {file} for {self._arch}: {tidy(result.stderr)}; is it older than the GPU?")
+            return Path(self._cache.put(key, Build(ok=True, toolchain=self.name, artifact=str(artifact)), artifact).artifact)
 
     def _make(self, candidate: Candidate, task: Task, key: str, flags: Sequence[str]) -> Build:
         plan: LaunchPlan | None = None

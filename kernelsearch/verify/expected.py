@@ -41,7 +41,7 @@ def load(task: Task, planned: Planned, lab: Lab) -> dict[str, Expected]:
 def _files(task: Task, planned: Planned, lab: Lab) -> dict[str, tuple[Path, Path]]:
     folder = lab.scratch / "expected"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = digest.of_text(digest.task(task), planned.call.label, str(planned.seed))
+    key = digest.of_text(digest.task(task), planned.call.label, planned.distribution.value, str(planned.key))
     return {arg.name: (folder / f"{key}.{arg.name}.values", folder / f"{key}.{arg.name}.spread") for arg in task.outputs}
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kernelsearch import workload
 from kernelsearch.device.base import CallResult, Job, Mode
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Check, DType, Task, TimeKind, Verdict
+from kernelsearch.model import Build, Check, DType, Task, Verdict
 from kernelsearch.verify import expected
 from kernelsearch.verify.compare import Difference, compare
 from kernelsearch.verify.tolerance import gate
@@ -25,34 +26,55 @@ class Verification:
     seconds: float = 0.0
 
 
-def run(build: Build, task: Task, lab: Lab) -> Verification:
-    """Verify `build` in one job, smallest calls first.
+def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
+    """Verify `build` in one job, smallest calls first, the very first one alone.
 
-    Timed cases are run in full only on a device of full speed. Raises `UsageError` when the reference or the baseline is at fault.
+    Timed cases are verified by what timed calls put out. `again` names a further trial, whose contents no earlier one has seen. Raises
+    `UsageError` when the reference or the baseline is at fault.
     """
     start = time.perf_counter()
-    prepared = workload.prepare(task, lab.scratch, lab.seed)
-    planned = prepared.calls if lab.device.time_kind is TimeKind.MEASURED else prepared.small
+    planned = workload.prepare(task, lab.scratch, lab.secret + again, draws=lab.device.draws).calls
+    by_label = {p.call.label: p for p in planned}
+
+    def first_is_right(result: CallResult) -> bool:
+        return check(task, by_label[result.label], result, lab).verdict is Verdict.PASSED
+
     job = Job(build=build, entry=task.entry, plan=build.plan, calls=tuple(p.call for p in planned), mode=Mode.VERIFY)
-    result = lab.device.run(job)
+    result = lab.device.run(job, first_is_right)
     if result.failure is not None:
         return Verification(verdict=result.failure, detail=result.detail, seconds=time.perf_counter() - start)
-    expected.ensure(task, planned, lab)
-    by_label = {call.label: call for call in result.calls}
-    checks: list[Check] = []
-    for p in planned:
-        checks.append(check(task, p, by_label.get(p.call.label), lab))
-        if checks[-1].verdict is not Verdict.PASSED:
-            break
-    last = checks[-1]
+    checks = [check(task, by_label[call.label], call, lab) for call in result.calls[:1]]
+    if checks and checks[0].verdict is Verdict.PASSED:
+        checks += _others(task, planned, result.calls[1:], lab)
+    last = checks[-1] if checks else _missing(planned[0])
     return Verification(verdict=last.verdict, detail=last.detail, checks=tuple(checks), seconds=time.perf_counter() - start)
 
 
-def check(task: Task, planned: Planned, result: CallResult | None, lab: Lab) -> Check:
-    """Compare the outputs of one call with their expected values; the worst output speaks for the call. None: nothing came back."""
-    place = f"case {planned.case.name}, {planned.distribution.value} inputs"
-    if result is None:
-        return _checked(planned, Verdict.CRASHED, Difference(detail="the program ended before it returned its outputs"), place)
+def _others(task: Task, planned: Sequence[Planned], results: Sequence[CallResult], lab: Lab) -> Iterator[Check]:
+    """Checks of all calls after the first result, until one fails; a call may have given two results, and must have given one."""
+    expected.ensure(task, planned, lab)
+    seen = {result.label for result in results}
+    for p in planned:
+        found = [check(task, p, result, lab) for result in results if result.label == p.call.label]
+        if not found and p is not planned[0] and p.call.label not in seen:
+            found = [_missing(p)]
+        for one in found:
+            yield one
+            if one.verdict is not Verdict.PASSED:
+                return
+
+
+def _missing(planned: Planned) -> Check:
+    difference = Difference(detail="the program ended before it returned its outputs")
+    return _checked(planned, Verdict.CRASHED, difference, _place(planned))
+
+
+def _place(planned: Planned) -> str:
+    return f"case {planned.case.name}, {planned.distribution.value} inputs"
+
+
+def check(task: Task, planned: Planned, result: CallResult, lab: Lab) -> Check:
+    """Compare the outputs of one call with their expected values; the worst output speaks for the call."""
     expected.ensure(task, (planned,), lab)
     right = expected.load(task, planned, lab)
     differences = []
@@ -61,7 +83,7 @@ def check(task: Task, planned: Planned, result: CallResult | None, lab: Lab) -> 
         limits = gate(task, planned.case, arg.dtype, two_sided=two_sided) if arg.dtype.is_float else None
         differences.append(compare(arg.name, result.outputs.get(arg.name, b""), arg.dtype, right[arg.name], limits))
     worst = max(differences, key=lambda d: (bool(d.detail), d.worst))
-    return _checked(planned, Verdict.WRONG if worst.detail else Verdict.PASSED, worst, place)
+    return _checked(planned, Verdict.WRONG if worst.detail else Verdict.PASSED, worst, _place(planned))
 
 
 def _checked(planned: Planned, verdict: Verdict, difference: Difference, place: str) -> Check:

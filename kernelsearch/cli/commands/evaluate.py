@@ -15,7 +15,7 @@ from kernelsearch.cli.options import LAB, together
 @click.option("--task", "ref", help="Task to hold it against.  [default: the one beside KERNEL, drafted if there is none]")
 @together(LAB)
 @click.option("--json", "as_json", is_flag=True, help="The whole evaluation as JSON.")
-def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: str, seed: int, unsafe: bool, as_json: bool) -> int:
+def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: str, secret: str, unsafe: bool, as_json: bool) -> int:
     """Build, verify, time and profile KERNEL: a CUDA source, or the baseline of a task. Exit code 0 if it passes, 1 if it does not."""
     from kernelsearch import catalog, codec, digest
     from kernelsearch.cli import inputs, tables
@@ -29,7 +29,7 @@ def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: 
     task = subject.task
     source = catalog.read(kernel) if kernel.suffix in inputs.SOURCES else task.baseline
     candidate = Candidate(task=digest.task(task), source=source, flags=task.flags, origin=Origin(proposer="user"))
-    with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, seed=seed)) as lab:
+    with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, secret=secret)) as lab:
         evaluation = evaluate(candidate, task, lab)
     if as_json:
         click.echo(codec.dump_json(evaluation))

@@ -1,0 +1,225 @@
+"""Runs jobs in warm boxes by conversation: what the devices `cuda`, `pycuda` and `host` have in common.
+
+A job has a box of its own and, while it is served, the device. The rival of a timed job lives in a box of its own too; that of the
+baseline stays, since nothing but the user's own kernel ever ran in it, and is replaced now and then.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kernelsearch import wire
+from kernelsearch.device import conversation
+from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
+from kernelsearch.device.border import died
+from kernelsearch.device.conversation import Ended
+from kernelsearch.device.cuda_job import Delivery, Export, PlanUnusable
+from kernelsearch.device.pool import GpuLock, Slot, WarmPool
+from kernelsearch.device.timekeeper import Timekeeper, unexplained
+from kernelsearch.errors import DeviceLost
+from kernelsearch.model import Verdict
+from kernelsearch.sandbox.base import BoxResult
+
+BEGUN = '{"begun": true}'  # the runner's line before it loads the candidate
+_END_S = 10.0  # for a box that has nothing left to do
+_RIVAL_USES = 100
+
+
+@dataclass(slots=True)
+class _Guest:
+    """A job in its box. `close` is harmless when it is gone."""
+
+    slot: Slot
+    delivery: Delivery
+    uses: int = 0
+    end: BoxResult | None = None
+
+    def begin(self, timeout_s: float) -> None:
+        """Load the candidate. Raises `Ended`."""
+        self.slot.box.send(b"go\n")
+        conversation.wait_ready(self.slot.box.channel, timeout_s)
+
+    def finish(self, *, politely: bool) -> BoxResult:
+        """How the box ended. `politely`: it is told that nothing will be asked any more, and may end by itself."""
+        if self.end is None:
+            if politely:
+                try:
+                    self.slot.box.channel.settimeout(1.0)
+                    self.slot.box.channel.sendall(wire.Order(wire.Op.END).pack())
+                except OSError:
+                    pass  # gone already; how, the wait tells
+            self.end = self.slot.box.wait(_END_S if politely else 0.0)
+        return self.end
+
+    def close(self) -> None:
+        self.delivery.close()
+        self.slot.close()
+
+
+class Boxes:
+    """`about` reads the state of the device around a timed job; `gpu` is its uuid, empty without one."""
+
+    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str) -> None:
+        self._pool, self._lock, self._support, self._gpu, self._name = pool, lock, support, gpu, name
+        self._timekeeper: Timekeeper | None = None
+        self._rivals: dict[str, _Guest] = {}
+        self._mutex = threading.Lock()  # of the two above; the device's own lock is held longer
+
+    def run(self, job: Job, rung: Rung | None, state: Callable[[], Mapping[str, str]], around: Callable[..., Mapping[str, str]]) -> JobResult:
+        """Serve one job. `state` and `around` record the device's condition before and after."""
+        started = time.monotonic()
+        exports = [n // 2 for n in range(2 * len(job.calls))] if job.mode is Mode.VERIFY else [sample.call for sample in job.samples]
+        try:
+            with self._guest(job, exports) as guest, self._lock.alone(quiet=job.mode is not Mode.VERIFY):
+                before = state()
+                done = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job)
+                conditions = {**around(before, state()), **done.conditions}
+        except PlanUnusable as error:
+            return JobResult(failure=Verdict.CRASHED, detail=str(error), seconds=time.monotonic() - started)
+        return JobResult(
+            failure=done.failure, detail=done.detail, calls=done.calls, conditions=conditions, seconds=time.monotonic() - started
+        )
+
+    def close(self) -> None:
+        with self._mutex:
+            while self._rivals:
+                self._rivals.popitem()[1].close()
+            if self._timekeeper is not None:
+                self._timekeeper.close()
+                self._timekeeper = None
+
+    @contextmanager
+    def _guest(self, job: Job, exports: Sequence[int]) -> Iterator[_Guest]:
+        guest = self._new(job, exports)
+        try:
+            yield guest
+        finally:
+            guest.close()
+
+    def _new(self, job: Job, exports: Sequence[int]) -> _Guest:
+        slot = self._pool.take()
+        with ExitStack() as unless_delivered:
+            unless_delivered.callback(slot.close)
+            delivery = Delivery(job, slot.inputs, slot.outputs, self._support, exports)
+            unless_delivered.pop_all()
+        return _Guest(slot, delivery)
+
+    def _verify(self, guest: _Guest, job: Job, rung: Rung | None) -> JobResult:
+        try:
+            guest.begin(job.timeout_s)
+            exports, failure = conversation.verify(job, guest.slot.box.channel, guest.delivery, rung)
+        except Ended as error:
+            return self._fallen(guest, job, error.why)
+        return failure or self._ended(guest, exports)
+
+    def _ended(self, guest: _Guest, exports: Sequence[Export]) -> JobResult:
+        """The job was served: what came of it. A box that fails after its last answer has failed."""
+        end = guest.finish(politely=True)
+        if end.timed_out:
+            return JobResult(failure=Verdict.TIMED_OUT, detail=f"all calls were made, but the program did not end within {_END_S:g} s")
+        if failure := guest.delivery.failure(end.seconds):
+            return failure
+        if end.returncode != 0 or guest.delivery.report() is None:
+            return JobResult(failure=Verdict.CRASHED, detail=died(end))
+        return guest.delivery.results(exports, end.seconds)
+
+    def _fallen(self, guest: _Guest, job: Job, why: str) -> JobResult:
+        """A box that stopped answering. One that never began is not the candidate's doing."""
+        end = guest.finish(politely=why == "gone")
+        if BEGUN not in end.stdout:
+            raise DeviceLost(f"a warm box on {self._name} was dead before its job began: {died(end)}")
+        return guest.delivery.failure(end.seconds) or conversation.ended(why, [call.label for call in job.calls], lambda: died(end))
+
+    def _time(self, guest: _Guest, job: Job) -> JobResult:
+        try:
+            guest.begin(job.timeout_s)
+        except Ended as error:
+            return self._fallen(guest, job, error.why)
+        for attempt in range(2):
+            rival = None if job.rival is None else self._rival(job.rival, fresh=job.rival_fresh)
+            channel = None if rival is None else rival.slot.box.channel
+            record = self._keeper().race(conversation.schedule(job, self._gpu), guest.slot.box.channel, channel)
+            if rival is not None and (record["theirs"] or job.rival_fresh):
+                self._drop(rival)
+            if not record["theirs"]:
+                return self._raced(guest, job, record)
+            if attempt:
+                break
+        raise DeviceLost(f"the kernel that candidates are timed against stopped answering on {self._name}: {record['theirs']}")
+
+    def _raced(self, guest: _Guest, job: Job, record: Mapping[str, Any]) -> JobResult:
+        if record["flag"] is not None:
+            call, flags, region = record["flag"]
+            return conversation.flagged(job.calls[call], flags, region)
+        if record["ours"]:
+            return self._fallen(guest, job, record["ours"])
+        exports = [
+            Export(number, job.samples[number].call, digest, seal) for call in record["calls"] for number, digest, seal in call["exports"]
+        ]
+        done = self._ended(guest, exports)
+        if done.failure is not None:
+            return done
+        timed = [_timed(job, number, call["pairs"]) for number, call in enumerate(record["calls"])]
+        return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
+
+    def _keeper(self) -> Timekeeper:
+        with self._mutex:
+            if self._timekeeper is None:
+                self._timekeeper = Timekeeper()
+            return self._timekeeper
+
+    def _rival(self, job: Job, *, fresh: bool) -> _Guest:
+        """A box in which `job` is loaded. Raises `DeviceLost` when that fails: it ran before."""
+        key = f"{job.build.artifact} {job.calls!r}"
+        kept = None if fresh else self._rivals.get(key)
+        if kept is not None:
+            kept.uses += 1
+            if kept.uses < _RIVAL_USES:
+                return kept
+            self._drop(kept)
+        guest = self._new(job, ())
+        try:
+            guest.begin(job.timeout_s)
+        except Ended as error:
+            end = guest.finish(politely=error.why == "gone")
+            guest.close()
+            raise DeviceLost(f"the kernel that candidates are timed against does not load any more: {error.why}, {died(end)}") from error
+        if not fresh:
+            with self._mutex:
+                self._rivals[key] = guest
+        return guest
+
+    def _drop(self, guest: _Guest) -> None:
+        with self._mutex:
+            for key in [key for key, kept in self._rivals.items() if kept is guest]:
+                del self._rivals[key]
+        guest.finish(politely=True)
+        guest.close()
+
+
+def _timed(job: Job, number: int, pairs: Sequence[tuple[float, float, float, float]]) -> CallResult:
+    excess, doubt = unexplained(pairs) if job.rival is not None else (0.0, 0.0)
+    return CallResult(
+        label=job.calls[number].label,
+        samples_us=tuple(pair[0] for pair in pairs),
+        rival_us=tuple(pair[1] for pair in pairs) if job.rival is not None else (),
+        unexplained_us=excess,
+        doubt_us=doubt,
+    )
+
+
+def _conditions(calls: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    found = {"launches": "queued behind the flush of L2, so gaps of launching do not count"}
+    clocks = [clock for call in calls for clock in call.get("clocks", ())]
+    if clocks:
+        low, high = min(clocks), max(clocks)
+        found["sm clock MHz while timed"] = str(low) if low == high else f"{low}..{high}"
+    if repeated := sum(call.get("repeated", 0) for call in calls):
+        found["pairs repeated as clocks were held down"] = str(repeated)
+    return found
