@@ -4,7 +4,7 @@ Units everywhere: times in µs (durations of our own work in seconds), sizes in 
 """
 
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
-from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, KernelResources, Verdict
+from kernelsearch.model.evaluation import Build, Check, Environment, Evaluation, Finding, Hazard, KernelResources, Verdict
 from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Hardware
 from kernelsearch.model.measurement import CaseTiming, Measurement, TimeKind
@@ -34,6 +34,7 @@ __all__ = [
     "Finding",
     "Form",
     "Hardware",
+    "Hazard",
     "KernelResources",
     "Launch",
     "LaunchPlan",
