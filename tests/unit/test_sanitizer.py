@@ -108,7 +108,9 @@ def test_races_name_both_places_and_their_weight():
     assert hazard.message == (
         "The write at line 41 and the read at line 51 touch the same shared memory in different threads, and nothing orders them."
     )
-    warned = only(report(race.replace("Error", "Warning"), summary=summary.replace("1 error, 0 warnings", "0 errors, 1 warning")), "racecheck")
+    warned = only(
+        report(race.replace("Error", "Warning"), summary=summary.replace("1 error, 0 warnings", "0 errors, 1 warning")), "racecheck"
+    )
     assert warned.kind == "race in shared memory (warning)"
 
 
@@ -126,12 +128,32 @@ def test_a_hazard_of_the_long_form_is_read_too():
 @pytest.mark.parametrize(
     ("tool", "record", "kind"),
     [
-        ("initcheck", "Uninitialized __global__ memory read of size 4 bytes\nat add+0x70 in candidate.cu:41\nAddress 0x7f3c7ec000fc", "uninitialized global memory read"),
-        ("synccheck", "Barrier error detected. Divergent thread(s) in block.\nat add+0xf0 in candidate.cu:41\nby thread (37,0,0) in block (0,0,0)", "barrier error: divergent thread(s) in block"),
-        ("synccheck", "Warpgroup MMA sequence error detected. Mismatching predicate\nat add+0xf0 in candidate.cu:41", "warpgroup MMA sequence error: mismatching predicate"),
-        ("racecheck", "Potential invalid __shared__ read of size 4 bytes\nat add+0x170 in candidate.cu:41\n"
-            "Address 0x10 is located in a block that might have already exited", "potential invalid shared read"),
-        ("memcheck", "Malloc/Free error encountered : Double free\nat add+0x79d8 in candidate.cu:41\nAddress 0x400aff920", "malloc/Free error: double free"),
+        (
+            "initcheck",
+            "Uninitialized __global__ memory read of size 4 bytes\nat add+0x70 in candidate.cu:41\nAddress 0x7f3c7ec000fc",
+            "uninitialized global memory read",
+        ),
+        (
+            "synccheck",
+            "Barrier error detected. Divergent thread(s) in block.\nat add+0xf0 in candidate.cu:41\nby thread (37,0,0) in block (0,0,0)",
+            "barrier error: divergent thread(s) in block",
+        ),
+        (
+            "synccheck",
+            "Warpgroup MMA sequence error detected. Mismatching predicate\nat add+0xf0 in candidate.cu:41",
+            "warpgroup MMA sequence error: mismatching predicate",
+        ),
+        (
+            "racecheck",
+            "Potential invalid __shared__ read of size 4 bytes\nat add+0x170 in candidate.cu:41\n"
+            "Address 0x10 is located in a block that might have already exited",
+            "potential invalid shared read",
+        ),
+        (
+            "memcheck",
+            "Malloc/Free error encountered : Double free\nat add+0x79d8 in candidate.cu:41\nAddress 0x400aff920",
+            "malloc/Free error: double free",
+        ),
         ("memcheck", "Something that a later version finds\nat add+0x10 in candidate.cu:41", "something that a later version finds"),
     ],
 )
@@ -143,8 +165,9 @@ def test_every_tool_has_its_errors_read(tool, record, kind):
 def test_only_the_candidates_kernels_count():
     ours = WRITE.replace("saxpy", "ks_fill")
     foreign = "Uninitialized __global__ memory read of size 8 bytes\nat scalar_multiply+0x10\nAddress 0x7f"
-    host = "Host API memory access error at host access to 0x7f of size 8 bytes\n"
-        "Uninitialized access at 0x7f on access by cudaMemcpy source"
+    host = (
+        "Host API memory access error at host access to 0x7f of size 8 bytes\nUninitialized access at 0x7f on access by cudaMemcpy source"
+    )
     found = sanitizer.parse(report(ours, foreign, host, WRITE, summary="ERROR SUMMARY: 4 errors"), "memcheck", kernels=["saxpy"])
     assert (len(found.hazards), found.count, found.elsewhere) == (1, 1, 3)
     assert sanitizer.parse(report(foreign), "initcheck", kernels=["saxpy"]).clean
@@ -168,7 +191,10 @@ def test_a_race_in_an_inlined_function_counts_although_its_kernel_is_not_told():
         ("", "gave no report"),
         ("no line of the tool\n", "gave no report"),
         (report(summary=""), "did not finish"),
-        ("========= COMPUTE-SANITIZER\n========= Error: Target application terminated before first instrumented API call\n", "before it used CUDA"),
+        (
+            "========= COMPUTE-SANITIZER\n========= Error: Target application terminated before first instrumented API call\n",
+            "before it used CUDA",
+        ),
         ("========= COMPUTE-SANITIZER\n========= Target application doesn't exist or is not a valid executable\n", "could not be started"),
         ("========= COMPUTE-SANITIZER\n========= Error: No attachable process found. compute-sanitizer timed-out.\n", "could not reach"),
         (report("Internal Sanitizer Error: The Sanitizer encountered an error", summary="ERROR SUMMARY: 0 errors"), "within itself"),
@@ -220,7 +246,9 @@ def test_known_false_alarms_are_doubted():
     st.lists(
         st.one_of(
             st.text(max_size=60),
-            st.sampled_from(["COMPUTE-SANITIZER", "", *WRITE.splitlines(), "ERROR SUMMARY: 1 error", "Error: Race reported between Write access at x"]),
+            st.sampled_from(
+                ["COMPUTE-SANITIZER", "", *WRITE.splitlines(), "ERROR SUMMARY: 1 error", "Error: Race reported between Write access at x"]
+            ),
         ).map(lambda line: f"========= {line}"),
         max_size=12,
     ),
