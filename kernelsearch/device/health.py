@@ -65,7 +65,8 @@ def _occupied(before: Health, now: Health) -> str | None:
     known = {process.pid for process in before.strangers}
     new = [process for process in now.strangers if process.pid not in known]
     if new:
-        return f"{' and '.join(str(process) for process in new)} came to use this GPU; run alone on it, or choose another with CUDA_VISIBLE_DEVICES"
+        names = " and ".join(str(process) for process in new)
+        return f"{names} came to use this GPU; run alone on it, or choose another with CUDA_VISIBLE_DEVICES"
     old, used, total = before.memory_of_others, now.memory_of_others, now.reading.memory_total
     if old is not None and used is not None and used - old > max(_SPARE_BYTES, (total or 0) * _SPARE_SHARE):
         return f"{(used - old) >> 20:,} MiB more of the GPU's memory are in use than at the start, and not by us; free them"

@@ -105,7 +105,8 @@ def _sentence(record: Record, times: int) -> str:
         text = f"{' and '.join(parts)} touch the same shared memory in different threads, and nothing orders them"
         return f"{text[:1].upper()}{text[1:]}."
     at = f" at {_place(record.frames[0])}" if record.frames else ""
-    details = re.sub(r"(?:Access to|Address|Access at|Barrier at) 0x[0-9a-f]+ ?| at 0x[0-9a-f]+", "", "; ".join(record.details), flags=re.I)
+    details = re.sub(r"(?:Access to|Access at|Address) 0x[0-9a-f]+ (?=is )", "the access ", "; ".join(record.details), flags=re.I)
+    details = re.sub(r"(?:Address|Barrier at) 0x[0-9a-f]+ ?| at 0x[0-9a-f]+", "", details, flags=re.I)
     details = re.sub(r"(?:; )+", "; ", details.replace("; and ", " and ")).strip("; ")
     more = f"; {times} such errors" if times > 1 else ""
     return f"{record.headline.rstrip('.')}{at}{': ' if details else ''}{details}{more}."

@@ -54,7 +54,7 @@ def test_a_write_out_of_bounds_is_told_in_one_sentence_without_addresses():
     assert only(report(WRITE)) == Hazard(
         tool="memcheck",
         kind="invalid global write",
-        message="Invalid __global__ write of size 4 bytes at line 12: by thread (32,0,0) in block (0,0,0); is out of bounds"
+        message="Invalid __global__ write of size 4 bytes at line 12: by thread (32,0,0) in block (0,0,0); the access is out of bounds"
         " and is 1 bytes after the nearest allocation of size 2,400 bytes.",
         kernel="saxpy",
         line=12,
