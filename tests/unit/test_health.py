@@ -68,7 +68,10 @@ def board(monkeypatch):
 @pytest.fixture
 def stranger():
     """A process that this test started, and calls foreign by not counting its own process as ours."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.read(1)  # only now does it surely bear its own name
         yield process.pid
         process.kill()
 
@@ -113,9 +116,9 @@ def test_other_processes_are_named_and_ours_are_not(board, stranger):
     board.processes = [(os.getpid(), GIB), (stranger, 512 << 20)]
     assert nvml.foreign(UUID, [os.getpid()]) == ()  # a child of ours is ours
     (sentence,) = nvml.foreign(UUID, [stranger + 10**7])[1:]
-    assert sentence == f"process {stranger} (sleep, 512 MiB) uses this GPU too, so times may be wrong"
+    assert sentence == f"process {stranger} (cat, 512 MiB) uses this GPU too, so times may be wrong"
     board.processes = [(stranger, None)]
-    assert nvml.foreign(UUID, [])[0].startswith(f"process {stranger} (sleep) uses")
+    assert nvml.foreign(UUID, [])[0].startswith(f"process {stranger} (cat) uses")
 
 
 def test_a_process_outside_our_container_is_not_judged(board):
