@@ -90,15 +90,14 @@ class Workload:
     def samples(self, purpose: str = "sample") -> tuple[Planned, ...]:
         """Contents that some of the timed calls get and whose outputs are verified: of each timed case, on several distributions.
 
-        They have the labels of the timed calls. Another `purpose` gives contents that no call has seen.
+        Another `purpose` gives contents that no call has seen. Structured inputs stay those of the timed call: they are files.
         """
         found = []
-        for call in self.timed:
+        for timed in self.timed:
             kinds = [self.task.distributions[0], *self.task.distributions]
-            for number, distribution in enumerate(kinds[: self._sample_count(call)]):
-                fresh = self._plan(call.case, distribution, f"{purpose} {number}")
-                # Structured inputs stay those of the timed call: they are files, and only what is drawn changes.
-                found.append(replace(fresh, call=call.call) if self.draws else fresh)
+            for number, distribution in enumerate(kinds[: self._sample_count(timed)]):
+                fresh = self._plan(timed.case, distribution, f"{purpose} {number}")
+                found.append(replace(fresh, call=replace(fresh.call, args=timed.call.args)))
         return tuple(found)
 
     def _sample_count(self, planned: Planned) -> int:
@@ -141,10 +140,10 @@ class Workload:
         return Tensor(name=arg.name, dtype=arg.dtype, count=count, shape=shape, file=file, recipe=recipe, written=arg.is_written)
 
 
-def sample_of(planned: Planned, calls: Sequence[Planned]) -> Sample:
-    """`planned`, which has the label of one of `calls`, as a device is told of it."""
-    labels = [other.call.label for other in calls]
-    return Sample(call=labels.index(planned.call.label), key=planned.key, distribution=planned.distribution.value)
+def sample_of(planned: Planned, timed: Sequence[Planned]) -> Sample:
+    """`planned`, of the case of one of the `timed` calls, as a device is told of it."""
+    cases = [other.case.name for other in timed]
+    return Sample(call=cases.index(planned.case.name), key=planned.key, distribution=planned.distribution.value)
 
 
 def prepare(task: Task, scratch: Path, secret: str, *, draws: bool = False) -> Workload:

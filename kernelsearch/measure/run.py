@@ -1,52 +1,124 @@
-"""Times the timed cases of a task, in a fresh process, and hands on what those timed calls put out."""
+"""Times the timed cases of a task, in pairs with a rival, and hands on what some of those timed calls put out.
+
+The candidate and its rival each have a process; calls alternate in random order on the same contents, which nobody knew before. Some of
+the calls, nobody in a box knows which, have contents for which the right outputs are known; those outputs come back to be verified.
+What a box claims is held against our own clock here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from kernelsearch import workload
-from kernelsearch.device.base import CallResult, Job, Mode, TimingPlan
+from kernelsearch.device.base import CallResult, Job, JobResult, Mode, TimingPlan
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, CaseTiming, Measurement, Task, Verdict
+from kernelsearch.measure import statistics
+from kernelsearch.model import Build, CaseTiming, Interval, Measurement, Task, TimeKind, Verdict
 from kernelsearch.workload import Planned
 
 TIMING = TimingPlan()
+# Time that a call took by our clock, beyond what it claimed, and beyond what the rival's calls took more than they claimed. Waking two
+# processes varies by some microseconds from one box to the next; more than this is work that was not in the claim.
+SLACK_US, SLACK_SHARE, SLACK_ERRORS = 15.0, 0.10, 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """`measurement` is None when the timed run failed (`failure`, `detail`). `outputs` pairs each timed call with its last result;
-    a device that only models time may leave a result's outputs empty."""
+    """`measurement` is None when the timed run failed (`failure`, `detail`). `outputs` pairs contents with what a timed call made of
+    them; a device that only models time may leave a result's outputs empty."""
 
     measurement: Measurement | None
     failure: Verdict | None = None
     detail: str = ""
     outputs: tuple[tuple[Planned, CallResult], ...] = ()
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def run(build: Build, task: Task, lab: Lab) -> Timed:
-    """All timed cases in one job. Samples are kept as they came, in µs."""
-    planned = workload.prepare(task, lab.scratch, lab.seed).timed
-    job = Job(
-        build=build,
-        entry=task.entry,
-        plan=build.plan,
-        calls=tuple(p.call for p in planned),
-        mode=Mode.TIME,
-        timing=TIMING,
-        timeout_s=30.0 + len(planned) * (TIMING.max_seconds + 5.0),
-    )
-    result = lab.device.run(job)
+def run(
+    build: Build, task: Task, lab: Lab, *, rival: Build | None = None, again: str = "", fresh: bool = False, timing: TimingPlan = TIMING
+) -> Timed:
+    """All timed cases in one job. Samples are kept as they came, in µs.
+
+    `rival` is built from the kernel to time against; without it there are no pairs. `again` names a further trial, whose contents no
+    earlier one has seen; `fresh` asks for a process of the rival that has served nothing else.
+    """
+    prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
+    timed = prepared.timed
+    samples = prepared.samples(f"again {again}" if again else "sample")
+    measured = lab.device.time_kind is TimeKind.MEASURED
+
+    def job(of: Build) -> Job:
+        return Job(
+            build=of,
+            entry=task.entry,
+            plan=of.plan,
+            calls=tuple(p.call for p in timed),
+            mode=Mode.TIME,
+            samples=tuple(workload.sample_of(p, timed) for p in samples) if measured else (),
+            timing=timing,
+            timeout_s=30.0 + len(timed) * (4 * timing.max_seconds + 5.0),
+        )
+
+    ours = job(build)
+    if rival is not None and measured:
+        ours = replace(ours, rival=replace(job(rival), samples=()), rival_fresh=fresh)
+    result = lab.device.run(ours)
     if result.failure is not None:
         return Timed(measurement=None, failure=result.failure, detail=result.detail)
-    by_label = {call.label: call for call in result.calls}
-    pairs = tuple((p, by_label[p.call.label]) for p in planned)
-    measurement = Measurement(
+    if lie := _unexplained(result.calls):
+        return Timed(measurement=None, failure=Verdict.CHEATED, detail=lie)
+    return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(_outputs(timed, samples, ours, result)))
+
+
+def _measurement(timed: Sequence[Planned], result: JobResult, lab: Lab) -> Measurement:
+    by_label = {call.label: call for call in result.calls if call.samples_us}
+    timings = tuple(
+        CaseTiming(
+            case=p.case.name,
+            samples_us=by_label[p.call.label].samples_us,
+            rival_us=by_label[p.call.label].rival_us,
+            unexplained_us=by_label[p.call.label].unexplained_us,
+            doubt_us=by_label[p.call.label].doubt_us,
+        )
+        for p in timed
+    )
+    speedup, interval = _speedup(timings)
+    return Measurement(
         kind=lab.device.time_kind,
-        timings=tuple(CaseTiming(case=p.case.name, samples_us=call.samples_us) for p, call in pairs),
+        timings=timings,
+        speedup=speedup,
+        interval=interval,
         cache="flushed" if TIMING.flush_l2 else "warm",
         conditions=result.conditions,
     )
-    return Timed(measurement=measurement, outputs=pairs)
+
+
+def _speedup(timings: Sequence[CaseTiming]) -> tuple[float | None, Interval | None]:
+    """Over the rival, from pairs; nothing where there are none."""
+    if not all(timing.rival_us for timing in timings):
+        return None, None
+    return statistics.combined([statistics.ratio(timing.samples_us, timing.rival_us) for timing in timings])
+
+
+def _outputs(
+    timed: Sequence[Planned], samples: Sequence[Planned], job: Job, result: JobResult
+) -> list[tuple[Planned, CallResult]]:
+    """What came back to be verified: of the samples, or of the timed calls themselves where the device takes no samples."""
+    if not job.samples:
+        by_label = {p.call.label: p for p in timed}
+        return [(by_label[call.label], call) for call in result.calls if call.outputs]
+    return [(samples[job.samples.index(call.sample)], call) for call in result.calls if call.sample is not None]
+
+
+def _unexplained(calls: Sequence[CallResult]) -> str | None:
+    """Why the claimed times are not believed, in one sentence."""
+    for call in calls:
+        if not call.rival_us:
+            continue
+        claimed = sorted(call.samples_us)[len(call.samples_us) // 2]
+        if call.unexplained_us > max(SLACK_US, SLACK_SHARE * claimed, SLACK_ERRORS * call.doubt_us):
+            return (
+                f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each took {call.unexplained_us:.1f} µs "
+                f"more than that explains"
+            )
+    return None

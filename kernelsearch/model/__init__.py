@@ -4,7 +4,17 @@ Units everywhere: times in µs (durations of our own work in seconds), sizes in 
 """
 
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
-from kernelsearch.model.evaluation import Build, Check, Confirmation, Environment, Evaluation, Finding, KernelResources, Verdict
+from kernelsearch.model.evaluation import (
+    Build,
+    Check,
+    Confirmation,
+    Environment,
+    Evaluation,
+    Finding,
+    Hazard,
+    KernelResources,
+    Verdict,
+)
 from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Calibration, Hardware, Peak
 from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
@@ -36,6 +46,7 @@ __all__ = [
     "Finding",
     "Form",
     "Hardware",
+    "Hazard",
     "Interval",
     "KernelResources",
     "Launch",

@@ -74,6 +74,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hazard:
+    """What compute-sanitizer reported of one place in a candidate's kernels. `doubt` says why the tool may be wrong there."""
+
+    tool: str  # "memcheck", "racecheck", "initcheck" or "synccheck"
+    kind: str  # "invalid global write", "race in shared memory", …
+    message: str  # one sentence
+    kernel: str = ""  # as the source names it; "" when the tool did not tell
+    line: int | None = None  # in the candidate's own source
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelResources:
     """What the compiler reported for one kernel: registers a thread, spills and static shared memory in bytes."""
 
