@@ -199,9 +199,8 @@ def main() -> None:
         if lab.device.time_kind is TimeKind.MODELLED:
             sys.exit("modelled times are always the same: A/A and power need a GPU")
         task = catalog.task(options.task)
-        print(
-            f"{options.task} on {lab.device.name}; rule: all of the {CONFIDENCE:.0%} interval beyond {MIN_EFFECT:.0%}; in brackets 95 % intervals"
-        )
+        print(f"{options.task} on {lab.device.name}; rule: all of the {CONFIDENCE:.0%} interval beyond {MIN_EFFECT:.0%}")
+        print("in brackets: 95 % intervals of the shares")
         found: dict[str, dict] = {}
         if options.part != "power":
             found["A/A"] = same_kernel(task, lab, options.runs)

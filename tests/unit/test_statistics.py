@@ -81,7 +81,7 @@ def test_stopping_when_settled_does_not_make_the_same_kernel_look_faster():
     wrong = 0
     for _ in range(300):
         ours, theirs = draw(rng, 50.0, 200), draw(rng, 50.0, 200)
-        stop = next((n for n in range(10, 200, 5) if settled([t / o for o, t in zip(ours[:n], theirs[:n], strict=True)])), 200)
+        stop = next((n for n in range(10, 200, 10) if settled([t / o for o, t in zip(ours[:n], theirs[:n], strict=True)])), 200)
         wrong += faster(ratio(ours[:stop], theirs[:stop])[1])
     assert wrong <= 3
 
