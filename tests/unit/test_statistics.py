@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import math
 import random
 import statistics
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernelsearch import catalog
 from kernelsearch.measure.statistics import CONFIDENCE, MIN_EFFECT, combined, faster, median_interval, ratio, remarks, settled, slower
 from kernelsearch.model import Interval
 from kernelsearch.order_statistics import FEWEST
+from kernelsearch.toolchain.locate import find_nvcc
 
 PAIRS, SIGMA = 60, 0.015
 times = st.floats(min_value=0.5, max_value=1e5)
@@ -75,7 +81,7 @@ def test_stopping_when_settled_does_not_make_the_same_kernel_look_faster():
     wrong = 0
     for _ in range(300):
         ours, theirs = draw(rng, 50.0, 200), draw(rng, 50.0, 200)
-        stop = next((n for n in range(10, 200, 5) if settled([t / o for o, t in zip(ours[:n], theirs[:n], strict=True)])), 200)
+        stop = next((n for n in range(10, 200, 10) if settled([t / o for o, t in zip(ours[:n], theirs[:n], strict=True)])), 200)
         wrong += faster(ratio(ours[:stop], theirs[:stop])[1])
     assert wrong <= 3
 
@@ -233,3 +239,74 @@ def test_whoever_takes_samples_can_ask_without_numpy():
     code = "import sys, kernelsearch.order_statistics; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
+
+
+# The benchmark that counts mistakes on a GPU
+
+NVCC = find_nvcc()
+
+
+@pytest.fixture(scope="module")
+def aa() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("aa", Path(__file__).parents[2] / "benchmarks" / "aa.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"), [(0, 200, 0.0, 0.018275), (200, 200, 0.981725, 1.0), (5, 10, 0.187086, 0.812914), (1, 1, 0.025, 1.0)]
+)
+def test_shares_have_their_exact_interval(aa, hits, trials, low, high):
+    assert aa.clopper_pearson(hits, trials) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_the_pause_is_found_where_cost_is_a_launch_and_a_straight_line(aa):
+    asked = []
+
+    def cost(steps: int) -> float:
+        asked.append(steps)
+        return 0.004 + 2e-6 * steps
+
+    assert cost(aa.find_pause(cost, 0.03)) == pytest.approx(0.03, rel=0.1)
+    assert len(asked) <= 5
+    with pytest.raises(SystemExit, match="takes longer"):
+        aa.find_pause(lambda steps: 0.05, 0.03)
+    with pytest.raises(SystemExit, match="too noisy"):
+        aa.find_pause(lambda steps: 0.0, 0.03)
+
+
+@pytest.mark.skipif(NVCC is None, reason="no nvcc, neither a toolkit's nor the wheels'")
+@pytest.mark.parametrize("name", ["row_softmax", "matmul", "prefix_sum"])
+def test_a_baseline_with_a_pause_compiles(aa, tmp_path, name):
+    task = catalog.task(f"core/{name}")
+    source = aa.padded(task, 321)
+    assert "321" in source.removeprefix(task.baseline)
+    (tmp_path / "k.cu").write_text(source)
+    command = [str(NVCC.path), "-arch=sm_90", "-cubin", "-o", "k.cubin", "k.cu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("sigma", "holds"), [(0.015, True), (0.15, False)])
+def test_mistakes_and_finds_are_counted(aa, monkeypatch, capsys, sigma, holds):
+    rng = np.random.default_rng(10)
+    task = SimpleNamespace(baseline="")
+
+    def run(build, task, lab, rival):
+        value, interval = ratio(draw(rng, 100.0 + 1e-3 * build, sigma=sigma), draw(rng, 100.0 + 1e-3 * rival, sigma=sigma))
+        return SimpleNamespace(failure=None, measurement=SimpleNamespace(speedup=value, interval=interval))
+
+    monkeypatch.setattr(aa.measure, "run", run)
+    monkeypatch.setattr(aa, "built", lambda task, source, lab: source or 0)
+    monkeypatch.setattr(aa, "padded", lambda task, steps: steps)
+    options = argparse.Namespace(slower=0.03, probe=40, long=100, runs=50)
+    found = {"A/A": aa.same_kernel(task, None, 50), "power": aa.power(task, None, options)}
+    assert found["A/A"]["faster"] == 0
+    assert (aa.judged(found, 50) == []) == holds
+    if holds:
+        assert found["power"]["true_slowdown"] == pytest.approx(0.03, rel=0.15)
+    assert "A/A" in capsys.readouterr().out
