@@ -20,6 +20,7 @@ from kernelsearch.sandbox.probe import probe
 from kernelsearch.toolchain.locate import find_nvcc
 
 _DRIVER_SETTINGS = Path("/proc/driver/nvidia/params")
+_GROUPS = "run as root where /sys/fs/cgroup is writable, or as systemd-run --user --scope -p Delegate=yes kernelsearch …"
 _ROOM = 1 << 30  # bytes: builds and inputs of a large task
 
 
@@ -85,6 +86,9 @@ def _sandbox() -> Iterator[Line]:
         yield Line(group="sandbox", name="sandbox", ok=False, text="not usable", remedy=str(error))
         return
     yield Line(group="sandbox", name="sandbox", ok=True, text=sandbox.level.text)
+    for name, text in sandbox.walls.items():
+        if name != "level":
+            yield Line(group="sandbox", name=f"  {name}", ok=not text.startswith("rlimits only"), text=text, remedy=_GROUPS)
     for result in probe(sandbox):
         yield Line(
             group="sandbox",
