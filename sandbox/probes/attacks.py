@@ -269,9 +269,10 @@ def memory(world: World) -> str:
             child = os.fork()
             if child == 0:
                 held = bytearray(b"x") * share
-                for _ in range(2):
-                    os.write(end, str(len(held)).encode())
-                    os.read(go, 1)
+                os.write(end, str(len(held)).encode())
+                os.read(go, 1)
+                os.write(end, str(len(held)).encode())
+                time.sleep(5)
                 os._exit(0)
             os.close(end)
             children.append((child, answers))
