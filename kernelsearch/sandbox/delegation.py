@@ -51,7 +51,7 @@ def find_groups(proc: Path = Path("/proc/self")) -> Groups:
                 return found
             else:
                 reasons.append(problem)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second: not written as we know it
         reasons.append(str(error))
     return Groups(reason="; ".join(dict.fromkeys(reasons)) or "no hierarchy of control groups is mounted")
 
