@@ -290,6 +290,33 @@ def test_want_of_memory_is_told(sandbox):
     assert (result.out_of_memory, result.returncode) == (False, 0)
 
 
+class WholeGroupKilled:
+    """A group that the kernel ended as a whole, as version 2 does: the box's command and bubblewrap with it."""
+
+    joining = ()
+    out_of_memory = False
+
+    def make(self, limits):
+        return self
+
+    def end(self):
+        self.out_of_memory = True
+
+
+def test_a_box_killed_for_memory_together_with_its_walls_is_no_broken_sandbox():
+    command = ("/bin/sh", "-c", "echo ready; sleep 300")
+    live = replace(walled(), groups=WholeGroupKilled()).start(Box(command=command))
+    assert live.read_line(60) == "ready"
+    os.kill(live._running.pid, 9)
+    result = live.wait(60)
+    assert (result.out_of_memory, result.returncode, result.timed_out) == (True, -9, False)
+    live = walled().start(Box(command=command))
+    assert live.read_line(60) == "ready"
+    os.kill(live._running.pid, 9)
+    with pytest.raises(SandboxBroken):
+        live.wait(60)
+
+
 def test_walls_report_their_level():
     assert Bare().level is SandboxLevel.NONE
     assert walled().level is SandboxLevel.BUBBLEWRAP
