@@ -20,6 +20,7 @@ from pathlib import Path
 from kernelsearch.errors import SandboxBroken
 from kernelsearch.sandbox.base import Limits
 
+NO_GROUP = "rlimits only: no control group"  # how the words of `Groups.text` begin where there is none
 CONTROLLERS = ("memory", "pids")
 _NAME = re.compile(r"kernelsearch-(\d+)-\d+")
 _WALL_PROCESSES = 2  # bubblewrap's own two, beside those that a box may have
@@ -53,7 +54,8 @@ class Groups:
                     _write(path, value)
         except OSError as error:
             group.end()
-            raise SandboxBroken(f"cannot make the control group of a box: {error}") from error
+            where = " and ".join(dict.fromkeys(map(str, self.parents.values())))
+            raise SandboxBroken(f"cannot make a control group in {where}: {error.strerror}") from error
         return group
 
     def clean(self) -> None:
@@ -69,7 +71,7 @@ class Groups:
     def text(self, limits: Limits) -> str:
         """What holds a box with `limits`, in words."""
         if not self.parents:
-            return f"rlimits only: no control group ({self.reason})"
+            return f"{NO_GROUP} ({self.reason})"
         memory = "no limit on memory" if limits.group_bytes is None else f"{limits.group_bytes / (1 << 30):g} GiB"
         return f"control group v{self.version}: {memory}, {limits.processes} processes"
 

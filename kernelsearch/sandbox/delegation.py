@@ -88,13 +88,14 @@ def _version_2(places: dict[str, Path], mounts: list[_Mount]) -> Iterator[Groups
     top = next(mount.point for mount in mounts if mount.kind == "cgroup2" and own.is_relative_to(mount.point))
     if _is_root(own) or _movable(own, top):
         yield _own_group(own)
+    else:
+        yield f"{own} may have no children, for it is not delegated to us"
     above = [own, *own.parents]
     for parent in above[1 : above.index(top) + 1]:
         if _is_root(parent):
             yield _own_group(parent)
         elif set(CONTROLLERS) <= _words(parent / "cgroup.subtree_control"):
             yield _at(parent)
-    yield f"{own} may have no children with memory and pids limits"
 
 
 def _at(parent: Path) -> Groups:
