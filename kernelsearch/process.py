@@ -24,6 +24,7 @@ from kernelsearch.errors import SandboxBroken, ToolMissing
 
 _CHUNK = 1 << 16
 _LAST_CHUNKS = 32  # 2 MiB: more than a pipe holds, less than a daemon that left the group could keep us reading
+_LOOK_MS = 100
 _REAP_S = 30.0  # a process may sit in a driver call while a GPU drains; beyond this we call the machine broken
 
 # A box dies with the *thread* that started it (PR_SET_PDEATHSIG), so those that outlive a call are started by one lasting thread.
@@ -81,6 +82,22 @@ def _ends(pidfd: int, timeout_s: float) -> bool:
     return bool(poller.poll(timeout_s * 1e3))
 
 
+def _write(pipe: IO[bytes], data: memoryview) -> int:
+    """How much of `data` is dealt with: what the pipe takes now, or all when nobody reads."""
+    try:
+        return os.write(pipe.fileno(), data)
+    except BlockingIOError:
+        return 0
+    except BrokenPipeError:
+        return len(data)
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+
+
 class Running:
     """A started process group. One thread at a time waits for it; any may `kill` it meanwhile."""
 
@@ -94,7 +111,10 @@ class Running:
         self._pidfd = os.pidfd_open(popen.pid)  # becomes readable at its end, and does not reap it
         self._followed: int | None = None
         self._finished = False
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while waiting
+        self._brief = threading.Lock()  # held only around what must not meet the reaping or the closing of descriptors
+        if popen.stdin is not None:
+            os.set_blocking(popen.stdin.fileno(), False)
         for stream in (self._out, self._err):
             os.set_blocking(stream.pipe.fileno(), False)
 
@@ -113,14 +133,27 @@ class Running:
 
         A process that has ended already is no error here.
         """
-        if self._popen.stdin is not None:
-            with contextlib.suppress(BrokenPipeError), self._popen.stdin as pipe:
-                pipe.write(data)
+        pipe = self._popen.stdin
+        if pipe is None:
+            return
+        left = memoryview(data)
+        while left:
+            with self._brief:
+                if self._finished or pipe.closed or _ends(self._pidfd, 0.0):
+                    break
+                left = left[_write(pipe, left) :]
+                poller = select.poll()
+                poller.register(pipe, select.POLLOUT)
+            if left:
+                poller.poll(_LOOK_MS)  # not longer: it may be killed meanwhile, and a daemon of its keep the pipe
+        with self._brief:
+            _close(pipe)
 
     def read_line(self, timeout_s: float) -> str | None:
         """The next line of its standard output, without the newline; None when there is none in time or it ended."""
         with self._lock:
-            self._pump(time.monotonic() + timeout_s, until_line=True)
+            if not self._finished:
+                self._pump(time.monotonic() + timeout_s, until_line=True)
             end = self._line_end()
             if end < 0:
                 return None
@@ -152,9 +185,10 @@ class Running:
             self._finish()
 
     def _signal(self) -> None:
-        if self._popen.returncode is None:  # not reaped, so the number is still its own
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+        with self._brief:
+            if self._popen.returncode is None:  # not reaped, so the number is still its own
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._popen.pid, signal.SIGKILL)
 
     def _finish(self) -> None:
         """Kill what is left of the group, keep the last output, reap, close. Idempotent; the lock is held."""
@@ -168,15 +202,15 @@ class Running:
                     raise SandboxBroken(f"process {self._popen.pid} survived SIGKILL for {_REAP_S:.0f} s: stuck in a driver?")
             for stream in (self._out, self._err):
                 stream.drain()
-            self._popen.wait()
+            with self._brief:
+                self._popen.wait()
         finally:
             self._seconds = time.monotonic() - self._begun
-            for pidfd in self._pidfds:
-                os.close(pidfd)
-            for pipe in (self._popen.stdin, self._out.pipe, self._err.pipe):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+            with self._brief:
+                for pidfd in self._pidfds:
+                    os.close(pidfd)
+                for pipe in (self._popen.stdin, self._out.pipe, self._err.pipe):
+                    _close(pipe)
 
     @property
     def _pidfds(self) -> list[int]:
@@ -186,13 +220,16 @@ class Running:
         return self._out.kept.find(b"\n", self._read)
 
     def _pump(self, deadline: float, *, until_line: bool = False) -> bool:
-        """Read both pipes until the leader has ended (True), or the deadline or a full line, if asked for (False)."""
+        """Read both pipes until the leader has ended (True), or the deadline or, if asked for, a line (False).
+
+        No line will come where output was dropped.
+        """
         with selectors.DefaultSelector() as selector:
             selector.register(self._pidfd, selectors.EVENT_READ)
             for stream in (self._out, self._err):
                 if stream.open:
                     selector.register(stream.pipe, selectors.EVENT_READ, stream)
-            while not (until_line and self._line_end() >= 0):
+            while not (until_line and (self._line_end() >= 0 or self._out.cut)):
                 ready = selector.select(max(0.0, deadline - time.monotonic()))
                 for key, _ in ready:
                     if key.data is None:

@@ -16,10 +16,13 @@ from kernelsearch.device.nvml import GpuInfo, detect, profile_name
 from kernelsearch.errors import LlmError, ToolMissing
 from kernelsearch.nsight import find_ncu
 from kernelsearch.sandbox import open_sandbox
+from kernelsearch.sandbox.cgroup import NO_GROUP
 from kernelsearch.sandbox.probe import probe
 from kernelsearch.toolchain.locate import find_nvcc
 
 _DRIVER_SETTINGS = Path("/proc/driver/nvidia/params")
+_BROKEN = "a wall does not hold here: run only kernels that you trust, and report this"
+_GROUPS = "run as root where /sys/fs/cgroup is writable, or as systemd-run --user --scope -p Delegate=yes kernelsearch …"
 _ROOM = 1 << 30  # bytes: builds and inputs of a large task
 
 
@@ -85,13 +88,17 @@ def _sandbox() -> Iterator[Line]:
         yield Line(group="sandbox", name="sandbox", ok=False, text="not usable", remedy=str(error))
         return
     yield Line(group="sandbox", name="sandbox", ok=True, text=sandbox.level.text)
+    counted = not sandbox.walls["memory and processes"].startswith(NO_GROUP)
+    for name, text in sandbox.walls.items():
+        if name != "level":
+            yield Line(group="sandbox", name=f"  {name}", ok=counted or name != "memory and processes", text=text, remedy=_GROUPS)
     for result in probe(sandbox):
         yield Line(
             group="sandbox",
             name=f"  {result.name}",
             ok=result.held,
             text=f"cannot {result.attempt}" if result.held else f"could {result.attempt}: {result.detail}",
-            remedy="a wall does not hold here: run only kernels that you trust, and report this",
+            remedy=_BROKEN if counted or result.name != "memory" else _GROUPS,
         )
 
 

@@ -6,6 +6,7 @@ from kernelsearch.errors import ToolMissing
 from kernelsearch.sandbox.bare import Bare
 from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.sandbox.bubblewrap import open_bubblewrap
+from kernelsearch.sandbox.delegation import find_groups
 
 __all__ = ["open_sandbox"]
 
@@ -20,5 +21,5 @@ def open_sandbox(*, unsafe: bool = False, seccomp: bool = True) -> Sandbox:
         return open_bubblewrap(with_seccomp=seccomp)
     except ToolMissing:
         if unsafe:
-            return Bare()
+            return Bare(groups=find_groups())
         raise

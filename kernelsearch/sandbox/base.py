@@ -29,14 +29,19 @@ class SandboxLevel(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`seconds` is wall clock for the whole group. No address-space limit: CUDA reserves far more than it uses."""
+    """`seconds` is wall clock for the whole group. No address-space limit: CUDA reserves far more than it uses.
+
+    `group_bytes` is the memory of all its processes and of its private file systems together, where control groups can be made.
+    """
 
     seconds: float = 30.0
     file_bytes: int = 1 << 30
     open_files: int = 1024
     processes: int = 256
     output_bytes: int = 256 * 1024  # stdout and stderr are cut after this much each
-    memory_bytes: int | None = None
+    memory_bytes: int | None = None  # the address space of each process
+    group_bytes: int | None = 16 << 30
+    private_bytes: int | None = None  # the size of /tmp and of /dev/shm; the policy's when None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class BoxResult:
     stderr: str
     seconds: float
     timed_out: bool
+    out_of_memory: bool = False  # the kernel killed something in it for want of memory; known only with a control group
 
 
 class LiveBox(Protocol):
@@ -92,6 +98,11 @@ class Sandbox(Protocol):
 
     @property
     def level(self) -> SandboxLevel: ...
+
+    @property
+    def walls(self) -> Mapping[str, str]:
+        """What this machine really lets it have, by the name of each wall, to be recorded with results."""
+        ...
 
     def run(self, box: Box) -> BoxResult: ...
 

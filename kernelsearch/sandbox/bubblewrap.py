@@ -5,7 +5,9 @@ that nothing else uses: root mapped to another number inside a user namespace is
 (RLIMIT_NPROC) and guards files. A path listed in a box is opened to that user: writable ones change owner, readable ones of ours get
 the bits to be read by others, what lies under a readable path is left as it is. Parents need not be accessible.
 
-Not limited: the sum of many files in a writable path, the machine's memory (no control group), and GPU memory.
+Where control groups can be made, each box is in one of its own, bubblewrap included: see `cgroup`.
+
+Not limited: the sum of many files in a writable path on a disk, and GPU memory.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,9 @@ from kernelsearch import process
 from kernelsearch.errors import SandboxBroken, ToolMissing
 from kernelsearch.sandbox import seccomp
 from kernelsearch.sandbox.base import Box, BoxResult, Limits, SandboxLevel
+from kernelsearch.sandbox.cgroup import Group, Groups
 from kernelsearch.sandbox.channel import close_end, open_channel, ours_of
+from kernelsearch.sandbox.delegation import find_groups
 from kernelsearch.sandbox.limits import limited
 from kernelsearch.sandbox.policy import box_policy
 
@@ -37,15 +41,30 @@ _turn = itertools.count(os.getpid())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bubblewrap:
-    """Implements `Sandbox`. `own_user`: give each box a user of its own, for which we must be root. `seccomp`: install the filter."""
+    """Implements `Sandbox`. `own_user`: give each box a user of its own, for which we must be root. `seccomp`: install the filter.
+
+    `groups`: where control groups can be made.
+    """
 
     program: Path
     own_user: bool
     seccomp: bool = True
+    groups: Groups = Groups()
 
     @property
     def level(self) -> SandboxLevel:
         return SandboxLevel.BUBBLEWRAP
+
+    @property
+    def walls(self) -> Mapping[str, str]:
+        policy = box_policy()
+        own = f"one of its own, {policy.user_first} to {policy.user_first + policy.user_count - 1}"
+        return {
+            "level": self.level.text,
+            "user": own if self.own_user else f"{'root' if os.geteuid() == 0 else 'ours'}, mapped to nobody, without capabilities",
+            "system calls": f"filtered, {seccomp.refused()} refused" if self.seccomp else "not filtered",
+            "memory and processes": self.groups.text(Limits()),
+        }
 
     def run(self, box: Box) -> BoxResult:
         return self._start(box, stdin=False).wait(box.limits.seconds)
@@ -73,18 +92,22 @@ class Bubblewrap:
                 descriptors.append(seccomp.open_program())
                 ours.callback(os.close, descriptors[-1])
                 options += ["--seccomp", str(descriptors[-1])]
-            command = [str(self.program), *options, *_namespaces(user), *_mounts(box), *_environment(box), "--", *_inner(box, user)]
+            if (group := self.groups.make(box.limits)) is not None:
+                unless_started.callback(group.end)
+            command = [*(group.joining if group else ()), str(self.program), *options, *_namespaces(user), *_mounts(box)]
+            command += [*_environment(box), "--", *_inner(box, user)]
             running = process.start(command, env={}, pass_fds=tuple(descriptors), output_bytes=box.limits.output_bytes, stdin=stdin)
             unless_started.pop_all()
-        return BubblewrapLive(running, status, None if channel is None else channel.ours)
+        return BubblewrapLive(running, status, None if channel is None else channel.ours, group)
 
 
 class BubblewrapLive:
     """Implements `LiveBox`. It is gone when the first process of its namespace is: the kernel ends all the others before that one."""
 
-    def __init__(self, running: process.Running, status: int, channel: socket.socket | None) -> None:
+    def __init__(self, running: process.Running, status: int, channel: socket.socket | None, group: Group | None) -> None:
         self._running = running
         self._channel = channel
+        self._group = group
         self._status = open(status, encoding="utf-8")  # noqa: SIM115 - closed with the box
         self._lock = threading.Lock()
         self._killed = False
@@ -105,7 +128,8 @@ class BubblewrapLive:
     def wait(self, timeout_s: float) -> BoxResult:
         done = self._running.wait(timeout_s)
         self._close()
-        if not (done.timed_out or self._killed or self._exited):
+        starved = self._group is not None and self._group.out_of_memory  # then bubblewrap may have been killed with the rest
+        if not (done.timed_out or self._killed or self._exited or starved):
             raise SandboxBroken(f"bubblewrap could not make the box: {done.stderr.strip()[:500] or f'exit code {done.returncode}'}")
         return BoxResult(
             returncode=128 - done.returncode if done.returncode in _SIGNALLED else done.returncode,
@@ -113,6 +137,7 @@ class BubblewrapLive:
             stderr=done.stderr,
             seconds=done.seconds,
             timed_out=done.timed_out,
+            out_of_memory=starved,
         )
 
     def kill(self) -> None:
@@ -126,6 +151,8 @@ class BubblewrapLive:
             if not self._status.closed:
                 self._exited = "exit-code" in self._status.read()
                 self._status.close()
+            if self._group is not None:
+                self._group.end()
 
 
 def _namespaces(user: int | None) -> list[str]:
@@ -153,6 +180,7 @@ def _mounts(box: Box) -> list[str]:
     # Root mapped into a user namespace still owns /proc/sys, whose core_pattern names a program that the host's kernel runs.
     options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for folder, size in (("/tmp", policy.tmp_bytes), ("/dev/shm", policy.shm_bytes)):
+        size = size if box.limits.private_bytes is None else box.limits.private_bytes
         options += ["--perms", "1777", "--size", str(size), "--tmpfs", folder]
     for path in _interpreter():
         options += _bind("--ro-bind-try", path)
@@ -218,10 +246,11 @@ def open_bubblewrap(*, with_seccomp: bool = True) -> Bubblewrap:
     """
     if with_seccomp:
         seccomp.program()  # raises on a machine it does not know
+    groups = find_groups()
     reasons = []
     for program in _programs():
         for own_user in (True, False) if os.geteuid() == 0 else (False,):
-            sandbox = Bubblewrap(program=program, own_user=own_user, seccomp=with_seccomp)
+            sandbox = Bubblewrap(program=program, own_user=own_user, seccomp=with_seccomp, groups=groups)
             try:
                 result = sandbox.run(Box(command=("/usr/bin/true",), limits=Limits(seconds=10)))
             except SandboxBroken as error:

@@ -12,6 +12,8 @@ import shutil
 from kernelsearch.errors import ToolMissing
 from kernelsearch.sandbox.base import Limits
 
+_RLIMIT_NICE = 13  # asm-generic/resource.h; Python has no name for it
+
 
 def limited(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
     """The words to put before a command. `count_processes` only where the box has a user of its own: the kernel counts by user.
@@ -25,6 +27,8 @@ def limited(limits: Limits, *, count_processes: bool) -> tuple[str, ...]:
         "core": (resource.RLIMIT_CORE, 0),
         "fsize": (resource.RLIMIT_FSIZE, limits.file_bytes),
         "nofile": (resource.RLIMIT_NOFILE, limits.open_files),
+        "rtprio": (resource.RLIMIT_RTPRIO, 0),  # no rank above what waits for it with a clock
+        "nice": (_RLIMIT_NICE, 0),
     }
     if count_processes:
         wanted["nproc"] = (resource.RLIMIT_NPROC, limits.processes)

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernelsearch import paths, process
-from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
-from kernelsearch.sandbox.policy import box_policy
+from kernelsearch.sandbox.base import Box, Limits, Sandbox
 
-_LIMITS = Limits(seconds=20.0, processes=24, file_bytes=1 << 20)
+_LIMITS = Limits(seconds=20.0, processes=24, file_bytes=1 << 20, private_bytes=16 << 20)
+_STARVED = replace(_LIMITS, group_bytes=96 << 20)
 ATTACKS = {
     "network": "reach the host or the network",
     "abstract_socket": "reach the host's local sockets",
@@ -32,12 +32,15 @@ ATTACKS = {
     "ptrace": "take over a process by ptrace",
     "mount": "change mounts or make a user namespace",
     "privileges": "hold or gain privileges",
+    "devices": "find device nodes",
+    "false_clock": "fake system calls or clocks",
     "kernel_settings": "write kernel settings",
     "descriptors": "use inherited descriptors",
     "forks": "fork beyond the limit",
     "file_size": "write a file beyond the limit",
     "disk": "fill a disk or memory file system",
     "daemon": "leave a process behind",
+    "memory": "use more memory than allowed",
 }
 
 
@@ -56,29 +59,27 @@ def probe(sandbox: Sandbox) -> tuple[ProbeResult, ...]:
     with tempfile.TemporaryDirectory(prefix="probe-", ignore_cleanup_errors=True) as outside, _bait(Path(outside)) as world:
         folder = Path(outside) / "folder"
         folder.mkdir()
-        script = paths.data("sandbox") / "probes" / "attacks.py"
-        box = Box(
-            command=(sys.executable, "-I", "-S", str(script), json.dumps({**world, "folder": str(folder)})),
-            readable=(script,),
-            writable=(folder,),
-            limits=_LIMITS,
-        )
-        result = sandbox.run(box)
+        result = sandbox.run(_box({**world, "folder": str(folder), "alone": False}, folder, _LIMITS))
         alive = _grows(folder / "beat")
-    results = _results(result)
+        starved = sandbox.run(_box({**world, "folder": str(folder), "alone": True}, folder, _STARVED))
+    answers = {name: rest for name, _, rest in (line.partition(" ") for line in (result.stdout + starved.stdout).splitlines())}
     if alive:
-        results["daemon"] = replace(results["daemon"], held=False, detail="a process survived its box")
-    return tuple(results.values())
-
-
-def _results(result: BoxResult) -> dict[str, ProbeResult]:
-    answers = {name: rest for name, _, rest in (line.partition(" ") for line in result.stdout.splitlines())}
+        answers["daemon"] = "broken a process survived its box"
+    if starved.out_of_memory and "memory" not in answers:
+        answers["memory"] = "held the kernel ended the box"
     why = (result.stderr.strip().splitlines() or ["timed out" if result.timed_out else f"exit code {result.returncode}"])[-1]
-    found = {}
-    for name, attempt in ATTACKS.items():
-        outcome, _, detail = answers.get(name, f"unanswered no answer: {why}").partition(" ")
-        found[name] = ProbeResult(name=name, attempt=attempt, held=outcome == "held", detail=detail)
-    return found
+    return tuple(_result(name, answers.get(name, f"unanswered no answer: {why}")) for name in ATTACKS)
+
+
+def _result(name: str, answer: str) -> ProbeResult:
+    outcome, _, detail = answer.partition(" ")
+    return ProbeResult(name=name, attempt=ATTACKS[name], held=outcome == "held", detail=detail)
+
+
+def _box(world: dict[str, object], folder: Path, limits: Limits) -> Box:
+    script = paths.data("sandbox") / "probes" / "attacks.py"
+    command = (sys.executable, "-I", "-S", str(script), json.dumps(world))
+    return Box(command=command, readable=(script,), writable=(folder,), limits=limits)
 
 
 @contextlib.contextmanager
@@ -105,7 +106,8 @@ def _bait(outside: Path) -> Iterator[dict[str, object]]:
                 "victim_command": "".join(f"{word}\0" for word in victim_command),
                 "processes": _LIMITS.processes,
                 "file_bytes": _LIMITS.file_bytes,
-                "private_bytes": max(box_policy().tmp_bytes, box_policy().shm_bytes),
+                "private_bytes": _LIMITS.private_bytes,
+                "group_bytes": _STARVED.group_bytes,
             }
         finally:
             victim.kill()

@@ -9,8 +9,11 @@ import ctypes
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
+import stat
+import struct
 import sys
 import time
 from pathlib import Path
@@ -19,7 +22,17 @@ from typing import Any
 World = dict[str, Any]  # what `probe.py` lays out: paths, a port, a process, limits
 
 libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_TSC, PR_TSC_SIGSEGV = 22, 2, 26, 2
 PTRACE_ATTACH, CLONE_NEWUSER, MS_BIND, MNT_DETACH = 16, 0x10000000, 4096, 2
+
+
+class Program(ctypes.Structure):
+    """`struct sock_fprog` of linux/filter.h: how many instructions, and where."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+
+ALLOW_ALL = ctypes.byref(Program(1, struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF0000)))
 
 
 class Broken(Exception):
@@ -38,6 +51,8 @@ def network(world: World) -> str:
             except OSError:
                 continue
         raise Broken(f"connected to {address[0]}:{address[1]}")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_VSOCK) as attempt:  # no namespace holds these
+        raise Broken("sockets to the host of a virtual machine can be made")
     return "no connection to the host or out of it"
 
 
@@ -138,6 +153,32 @@ def privileges(world: World) -> str:
     return "none, and none to gain"
 
 
+def devices(world: World) -> str:
+    """Find a device node beyond those that any program may have."""
+    harmless = {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"}
+    seen = []
+    for folder, _, names in os.walk("/dev"):
+        for name in names:
+            path = Path(folder) / name
+            if name not in harmless and folder != "/dev/pts" and stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFBLK, stat.S_IFCHR):
+                seen.append(str(path))
+    if seen:
+        raise Broken(f"there are {' '.join(seen[:3])} and {len(seen)} in all")
+    return "none"
+
+
+def false_clock(world: World) -> str:
+    """Install a filter of its own, which could answer system calls, or a trap on reading the time stamp counter."""
+    child = os.fork()
+    if child == 0:
+        trapped = libc.prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0
+        os._exit(trapped or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ALLOW_ALL, 0, 0) == 0)
+    ending = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ending:  # a trap may also have ended it
+        raise Broken("system calls or clocks can be faked")
+    return "refused"
+
+
 def kernel_settings(world: World) -> str:
     """Write a setting of the kernel."""
     try:
@@ -197,14 +238,56 @@ def file_size(world: World) -> str:
 
 
 def disk(world: World) -> str:
-    """Find room for more than is allowed where writing is allowed: the sizes of the private file systems tell."""
-    for folder in ("/", "/dev", "/tmp", "/dev/shm"):
-        if not os.access(folder, os.W_OK):
-            continue
+    """Fill what can be written to without being listed, beyond what it may hold, by many files that are each allowed."""
+    piece = bytes(world["file_bytes"] // 2)
+    for folder in map(Path, ("/", "/dev", "/tmp", "/dev/shm")):
+        filler = folder / f"kernelsearch-probe-{world['port']}"
         info = os.statvfs(folder)
-        if not info.f_flag & os.ST_RDONLY and info.f_blocks * info.f_frsize > world["private_bytes"]:
-            raise Broken(f"{folder} holds {info.f_blocks * info.f_frsize >> 20} MiB")
-    return f"at most {world['private_bytes'] >> 20} MiB each"
+        if not os.access(folder, os.W_OK) or info.f_flag & os.ST_RDONLY:
+            continue
+        if info.f_blocks * info.f_frsize > 16 * world["private_bytes"]:
+            raise Broken(f"{folder} holds {info.f_blocks * info.f_frsize >> 20} MiB")  # so much is not tried
+        filler.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(world["private_bytes"] // len(piece) + 1):
+                (filler / str(number)).write_bytes(piece)
+        written = sum(path.stat().st_size for path in filler.iterdir())
+        shutil.rmtree(filler)
+        if written > world["private_bytes"]:
+            raise Broken(f"{folder} took {written >> 20} MiB")
+    return f"full at {world['private_bytes'] >> 20} MiB each"
+
+
+def memory(world: World) -> str:
+    """Use more memory than the limit, spread over processes, none of which uses more itself; the box is given one of `group_bytes`."""
+    share = world["group_bytes"] // 2
+    go, start = os.pipe()
+    children = []
+    try:
+        for _ in range(4):
+            answers, end = os.pipe()
+            child = os.fork()
+            if child == 0:
+                held = bytearray(b"x") * share
+                os.write(end, str(len(held)).encode())
+                os.read(go, 1)
+                os.write(end, str(len(held)).encode())
+                time.sleep(5)
+                os._exit(0)
+            os.close(end)
+            children.append((child, answers))
+        for _, answers in children:
+            os.read(answers, 32)  # it has its share, or was killed over it
+        os.write(start, bytes(len(children)))
+        used = sum(int(os.read(answers, 32) or 0) for _, answers in children)  # of those that are still alive
+    finally:
+        for child, answers in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(answers)
+    if used > world["group_bytes"]:
+        raise Broken(f"{used >> 20} MiB where {world['group_bytes'] >> 20} are allowed")
+    return f"{used >> 20} MiB, and no more"
 
 
 def daemon(world: World) -> str:
@@ -224,12 +307,13 @@ def daemon(world: World) -> str:
 
 
 ATTACKS = (network, abstract_socket, write_system, read_home, read_secret, processes, ptrace, mount, privileges, kernel_settings,
-           descriptors, forks, file_size, disk, daemon)  # fmt: skip
+           devices, false_clock, descriptors, forks, file_size, disk, daemon)  # fmt: skip
+ALONE = (memory,)  # may end the whole box, and says so by giving no answer
 
 
 def main() -> None:
     world = json.loads(sys.argv[1])
-    for attack in ATTACKS:
+    for attack in ALONE if world["alone"] else ATTACKS:
         try:
             detail, outcome = attack(world), "held"
         except Broken as success:

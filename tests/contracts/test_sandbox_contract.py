@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from kernelsearch.errors import SandboxBroken, ToolMissing
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.bare import Bare
 from kernelsearch.sandbox.base import Box, Limits, SandboxLevel
-from kernelsearch.sandbox.bubblewrap import Bubblewrap, open_bubblewrap
+from kernelsearch.sandbox.bubblewrap import open_bubblewrap
+from kernelsearch.sandbox.cgroup import Groups
+from kernelsearch.sandbox.delegation import find_groups
 from kernelsearch.sandbox.files import read_left
 
 
@@ -23,14 +26,21 @@ def walled():
         pytest.skip(f"no namespaces here: {error}")
 
 
-@pytest.fixture(params=["bare", "bubblewrap", "mapped user", "no filter"])
+@pytest.fixture(params=["bare", "bare in a group", "bubblewrap", "mapped user", "no filter", "no group"])
 def sandbox(request):
     if request.param == "bare":
         return Bare()
-    real = walled()
-    if request.param == "bubblewrap":
-        return real
-    return Bubblewrap(program=real.program, own_user=real.own_user and request.param != "mapped user", seccomp=request.param != "no filter")
+    if request.param == "bare in a group":
+        return Bare(groups=grouped())
+    changes = {"mapped user": {"own_user": False}, "no filter": {"seccomp": False}, "no group": {"groups": Groups()}}
+    return replace(walled(), **changes.get(request.param, {}))
+
+
+def grouped():
+    groups = find_groups()
+    if not groups.parents:
+        pytest.skip(groups.reason)
+    return groups
 
 
 def sh(script, **options):
@@ -239,9 +249,90 @@ def test_no_descriptor_of_ours_is_left_open(sandbox):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_no_control_group_is_left_behind(sandbox):
+    if not sandbox.groups.parents:
+        pytest.skip("it has none")
+    before = groups_of_ours(sandbox)
+    sandbox.run(sh("true"))
+    sandbox.run(sh("setsid sleep 300 & sleep 300", limits=Limits(seconds=0.2)))
+    live = sandbox.start(sh("sleep 300"))
+    assert len(groups_of_ours(sandbox)) > len(before)
+    live.kill()
+    live.kill()
+    assert groups_of_ours(sandbox) == before
+
+
+def groups_of_ours(sandbox):
+    return {path for parent in sandbox.groups.parents.values() for path in parent.glob(f"kernelsearch-{os.getpid()}-*")}
+
+
+def test_a_box_that_cannot_be_started_leaves_no_group(monkeypatch):
+    sandbox = replace(walled(), groups=grouped(), program=Path("/no/such/bwrap"))
+    with pytest.raises(SandboxBroken):
+        sandbox.run(sh("true"))
+
+    def fails(*_, **__):
+        raise ToolMissing("no shell")
+
+    monkeypatch.setattr("kernelsearch.process.start", fails)
+    with pytest.raises(ToolMissing):
+        sandbox.run(sh("true"))
+    assert groups_of_ours(sandbox) == set()
+
+
+def test_want_of_memory_is_told(sandbox):
+    code = "held = bytearray(b'x') * (200 << 20)\nprint(len(held))"
+    command = (sys.executable, "-I", "-S", "-c", code)
+    result = sandbox.run(Box(command=command, limits=Limits(seconds=60, group_bytes=64 << 20)))
+    starved = bool(sandbox.groups.parents)
+    assert (result.out_of_memory, result.returncode, result.timed_out) == (starved, -9 if starved else 0, False)
+    result = sandbox.run(Box(command=command, limits=Limits(seconds=60, group_bytes=None)))
+    assert (result.out_of_memory, result.returncode) == (False, 0)
+
+
+class WholeGroupKilled:
+    """A group that the kernel ended as a whole, as version 2 does: the box's command and bubblewrap with it."""
+
+    joining = ()
+    out_of_memory = False
+
+    def make(self, limits):
+        return self
+
+    def end(self):
+        self.out_of_memory = True
+
+
+def test_a_box_killed_for_memory_together_with_its_walls_is_no_broken_sandbox():
+    command = ("/bin/sh", "-c", "echo ready; sleep 300")
+    live = replace(walled(), groups=WholeGroupKilled()).start(Box(command=command))
+    assert live.read_line(60) == "ready"
+    os.kill(live._running.pid, 9)
+    result = live.wait(60)
+    assert (result.out_of_memory, result.returncode, result.timed_out) == (True, -9, False)
+    live = walled().start(Box(command=command))
+    assert live.read_line(60) == "ready"
+    os.kill(live._running.pid, 9)
+    with pytest.raises(SandboxBroken):
+        live.wait(60)
+
+
 def test_walls_report_their_level():
     assert Bare().level is SandboxLevel.NONE
     assert walled().level is SandboxLevel.BUBBLEWRAP
+
+
+def test_walls_say_what_there_really_is():
+    real = walled()
+    names = {"level", "user", "system calls", "memory and processes"}
+    assert set(real.walls) == set(Bare().walls) == names
+    assert real.walls["level"] == real.level.text
+    assert replace(real, seccomp=False).walls["system calls"] == "not filtered"
+    assert replace(real, own_user=True).walls["user"].startswith("one of its own")
+    assert replace(real, own_user=False).walls["user"].endswith("mapped to nobody, without capabilities")
+    assert replace(real, groups=Groups(reason="read-only")).walls["memory and processes"] == "rlimits only: no control group (read-only)"
+    groups = Groups(version=2, parents={"memory": Path("/x"), "pids": Path("/x")})
+    assert Bare(groups=groups).walls["memory and processes"] == "control group v2: 16 GiB, 256 processes"
 
 
 def test_a_box_that_cannot_be_made_is_not_the_candidates_fault(tmp_path):

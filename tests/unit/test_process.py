@@ -137,6 +137,70 @@ def test_sending_to_a_dead_process_is_no_error():
     assert live.wait(20).returncode == 0
 
 
+FLOOD = ["/bin/sh", "-c", "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"]
+
+
+def test_kill_ends_a_wait_for_a_process_that_floods():
+    live = process.start(FLOOD, output_bytes=1000)
+    killer = threading.Timer(0.1, live.kill)
+    killer.start()
+    done = live.wait(60)
+    killer.join()
+    assert done.returncode == -9 and not done.timed_out and done.cut and len(done.stdout) == 1000
+
+
+def test_kill_ends_reading_a_line_and_lines_after_the_end_are_none():
+    live = process.start(["/bin/sleep", "300"])
+    killer = threading.Timer(0.1, live.kill)
+    killer.start()
+    assert live.read_line(60) is None
+    killer.join()
+    before = set(Path("/proc/self/fd").iterdir())
+    assert live.read_line(60) is None
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert live.wait(1).returncode == -9
+
+
+def test_a_flood_without_a_line_is_not_read_for_one_beyond_the_cap():
+    live = process.start(python("import sys\nwhile True: sys.stdout.write('x' * 10000)"), output_bytes=1000)
+    assert live.read_line(3600) is None
+    live.kill()
+
+
+def test_a_process_that_nobody_waits_for_blocks_on_its_pipe_and_can_be_killed():
+    live = process.start(FLOOD, output_bytes=1000)
+    live.kill()
+    assert live.wait(1).returncode == -9
+
+
+@pytest.mark.parametrize("command", [["/bin/sleep", "300"], ["/bin/sh", "-c", "setsid sleep 4 & sleep 300"]])
+def test_kill_ends_sending_more_than_is_read(command):
+    live = process.start(command, stdin=True)
+    killer = threading.Timer(0.1, live.kill)
+    killer.start()
+    live.send(b"x" * 1_000_000)
+    killer.join()
+    live.send(b"more")
+    assert live.wait(1).returncode == -9
+
+
+def test_much_is_sent_to_one_that_reads_slowly():
+    code = "import sys, time\nn = 0\nwhile data := sys.stdin.buffer.read(50000):\n    n += len(data)\n    time.sleep(0.01)\nprint(n)"
+    live = process.start(python(code), stdin=True)
+    live.send(b"x" * 1_000_000)
+    assert live.wait(60).stdout == "1000000\n"
+
+
+def test_kills_from_many_threads_meet():
+    for _ in range(20):
+        live = process.start(["/bin/sleep", "300"])
+        with ThreadPoolExecutor(4) as pool:
+            waiting = pool.submit(live.wait, 60)
+            for killing in [pool.submit(live.kill) for _ in range(3)]:
+                killing.result()
+        assert waiting.result().returncode == -9
+
+
 def test_many_threads_at_once():
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda n: process.run(["/bin/sh", "-c", f"echo {n}"], timeout_s=60).stdout, range(40)))
