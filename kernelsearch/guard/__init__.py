@@ -7,6 +7,6 @@ nor fail anything.
 from __future__ import annotations
 
 from kernelsearch.guard.binary import inspect
-from kernelsearch.guard.check import check, suspicious
+from kernelsearch.guard.check import check, check_python, suspicious
 
-__all__ = ["check", "inspect", "suspicious"]
+__all__ = ["check", "check_python", "inspect", "suspicious"]

@@ -89,9 +89,13 @@ def _linked(elf: Elf, task: Task) -> Iterator[Finding]:
     for tag, text in elf.dynamic:
         if tag in _RUN_PATHS:
             yield _forbidden("library", f"says where libraries are to be looked for: {text[:80]}")
-        elif tag == _NEEDED and not guard_policy().binary.needed.fullmatch(text):
-            if not any(text.startswith(f"lib{library}") for library in task.policy.libraries):
-                yield _forbidden("library", f"is linked with {text[:80]}, which the task does not allow")
+        elif tag == _NEEDED and not _allowed(text, task):
+            yield _forbidden("library", f"is linked with {text[:80]}, which the task does not allow")
+
+
+def _allowed(library: str, task: Task) -> bool:
+    own = guard_policy().binary.needed.fullmatch(library) is not None
+    return own or any(library.startswith(f"lib{name}") for name in task.policy.libraries)
 
 
 def _exported(elf: Elf, task: Task) -> Iterator[Finding]:

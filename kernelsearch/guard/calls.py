@@ -9,6 +9,7 @@ candidate refers to it. Four bytes by chance do so once in ten million.
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 import sys
 from array import array
@@ -59,7 +60,7 @@ def _pieces(elf: Elf, section: Section, starts: list[tuple[int, str]], runtime: 
     end = section.address + len(code)
     first = bisect.bisect_left(starts, (section.address, ""))
     bounds = [(section.address, ""), *starts[first : bisect.bisect_left(starts, (end, ""))], (end, "")]
-    for (address, name), (following, _) in zip(bounds, bounds[1:], strict=False):
+    for (address, name), (following, _) in itertools.pairwise(bounds):
         if following > address and not runtime.fullmatch(name):
             yield address, code[address - section.address : following - section.address + 3]
 

@@ -58,7 +58,8 @@ class BinaryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardPolicy:
-    """The file's tables. `flag_words` names the usual flags; `libraries` maps a library's name to a pattern of its headers."""
+    """The file's tables. `flag_words` names the usual flags; `libraries` maps a library's name to a pattern of its headers.
+    `load_flags` and `load_arguments` are what torch's load_inline may be given."""
 
     source_bytes: int
     flags: tuple[FlagRule, ...]
@@ -69,6 +70,8 @@ class GuardPolicy:
     python: tuple[Rule, ...]
     symbols: tuple[Rule, ...]
     sass: tuple[Rule, ...]
+    load_flags: re.Pattern[str]
+    load_arguments: frozenset[str]
     binary: BinaryPolicy
     strict_rules: frozenset[str]
 
@@ -88,6 +91,8 @@ def guard_policy() -> GuardPolicy:
         python=python,
         symbols=symbols,
         sass=sass,
+        load_flags=re.compile(data["load_inline"]["flags"]),
+        load_arguments=frozenset(data["load_inline"]["arguments"]),
         binary=_binary(data["binary"]),
         strict_rules=frozenset([*(rule.rule for rule in (*source, *python, *symbols, *sass) if rule.strict), *data["strict_rules"]]),
     )
