@@ -157,7 +157,6 @@ def strings(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             within.update(map(id, node.values))
-            parts = [part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "0" for part in node.values]
-            yield node, "".join(parts)
+            yield node, "".join(literal if (literal := text(part, {})) is not None else "0" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in within:
             yield node, node.value

@@ -40,8 +40,10 @@ def scan(source: str, task: Task) -> list[Finding]:
             *_sources(tree, task),
             *_loads(tree, names, task),
         ]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return [Finding(rule="hides its source", message=f"not Python that can be read: {str(error)[:80] or type(error).__name__}")]
+    except (SyntaxError, ValueError) as error:  # it will not be imported either
+        return [Finding(rule="hides its source", message=f"not Python that can be read: {str(error)[:80]}")]
+    except (RecursionError, MemoryError):
+        return [Finding(rule="nesting", message="nested too deeply to be read", forbidden=True)]
 
 
 def _events(names: Names, task: Task) -> Iterator[Finding]:

@@ -129,7 +129,7 @@ def test_what_is_forbidden_outright(line, rule):
         ("a = x\ny = a.softmax(0)", "calls torch"),
         ("import torch; y = x.to(torch.float16)", "lowers precision"),
         ("y = x.half()", "lowers precision"),
-        ("import torch.nn as nn\nclass M:\n    def __init__(self): self.l = nn.Linear(1, 1)\n    def forward(self, x): return self.l(x)", "calls a layer"),
+        ("from torch import nn\nclass M:\n def __init__(self): self.l = nn.Linear(1, 1)\n def forward(self, x): self.l(x)", "calls a layer"),
         ("f(globals())", "hides names"),
         ("open('/tmp/x')", "uses files or the environment"),
         ("x.register_forward_hook(f)", "defers its output"),
@@ -151,7 +151,8 @@ def test_a_task_allows_torch_and_less_precision():
 
 
 def test_cuda_in_strings_is_scanned_on_its_own_lines():
-    source = 'a = 1\nsource = """\n#include <cublas_v2.h>\n__global__ void k() { clock64(); }\n"""\nb = "asm volatile(\\"exit;\\");\\nclock();"\n'
+    source = 'a = 1\nsource = """\n#include <cublas_v2.h>\n__global__ void k() { clock64(); }\n"""\n'
+    source += 'b = "asm volatile(\\"exit;\\");\\nclock();"\n'
     assert rules(source) == [
         ("library", 3, True),
         ("reads a clock", 4, False),
@@ -239,4 +240,8 @@ def test_almost_python_is_judged(words):
     "source", ["(" * 5000 + ")" * 5000, "-" * 20000 + "1", "x = " + "[" * 300 + "]" * 300, "a" + ".a" * 20000, "\x00", "\ud800"]
 )
 def test_deep_and_broken_text_is_a_finding_or_nothing(source):
-    assert all(finding.rule == "hides its source" for finding in check_python(source, task()))
+    assert all(finding.rule in ("hides its source", "nesting") for finding in check_python(source, task()))
+
+
+def test_depth_does_not_blind_it():
+    assert ("nesting", None, True) in rules("import torch\ntorch.mm(a, b)\nx = a" + ".a" * 20000)
