@@ -52,7 +52,8 @@ def _instructions(instructions: Mapping[str, int], task: Task) -> Iterator[Findi
 
 def _told(names: Iterable[str]) -> str:
     """A few names, to end a message with."""
-    names = sorted(names)
+    if not (names := sorted(names)):
+        return ""
     return f": {', '.join(name[:80] for name in names[:_NAMES_TOLD])}{' …' if len(names) > _NAMES_TOLD else ''}"
 
 
@@ -112,6 +113,9 @@ def _started(elf: Elf, own: re.Pattern[str]) -> Iterator[Finding]:
         yield _forbidden("runs when loaded", "functions that are chosen when the library is loaded" + _told(indirect))
     places = [(section.address, section.address + section.size) for section in elf.sections if section.name.startswith(_STARTING)]
     entries = [entry for entry in elf.relocations if any(start <= entry.address < end for start, end in places)]
+    if not elf.symbols:
+        yield Finding(rule="unreadable binary", message="its symbols are stripped, so what runs when it is loaded has no name")
+        return
     names: dict[int, set[str]] = {}
     for symbol in elf.symbols:
         if symbol.kind == FUNCTION and symbol.defined:

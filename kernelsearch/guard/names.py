@@ -110,7 +110,7 @@ class Names(ast.NodeVisitor):
             self._tell("method", method, node)
         if name in ("setattr", "delattr") and len(node.args) > 1 and (of := self.dotted(node.args[0])):
             attribute = node.args[1]
-            self._tell("set", f"{of}.{attribute.value if isinstance(attribute, ast.Constant) else '?'}", node)
+            self._tell("set", f"{of}.{text(attribute, {}) or '?'}", node)
         if name == "getattr" and (read := self.dotted(node)):
             self._tell("use", read, node)
         self.generic_visit(node)

@@ -52,7 +52,9 @@ def test_an_honest_kernel_passes_without_a_word(form):
 
 
 ROOT = Path(__file__).parents[2]
-OURS = [path for pattern in ("tasks/*/*/baseline.cu", "benchmarks/variants/*/*.cu", "tests/golden/rules/*.cu") for path in ROOT.glob(pattern)]
+OURS = [
+    path for pattern in ("tasks/*/*/baseline.cu", "benchmarks/variants/*/*.cu", "tests/golden/rules/*.cu") for path in ROOT.glob(pattern)
+]
 
 
 @pytest.mark.parametrize("path", sorted(OURS), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -77,8 +79,9 @@ HONEST_BUT_NOTED = {
     "large shared memory": """
   cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, 200 * 1024); k<<<n, 256, 200 * 1024>>>(x, y, n);""",
     "a buffer that is kept": """
-  static float* partial = nullptr; if (!partial) cudaMalloc(&partial, 1 << 20); cudaMemsetAsync(partial, 0, 4); k<<<n, 256>>>(x, partial, n);""",
-    "a cluster with a policy": """
+  static float* partial = nullptr; if (!partial) cudaMalloc(&partial, 1 << 20); cudaMemsetAsync(partial, 0, 4);
+  k<<<n, 256>>>(x, partial, n);""",
+    "a cluster": """
   cudaLaunchAttribute attribute; attribute.id = cudaLaunchAttributeClusterDimension; cudaLaunchKernelEx(&config, k, x, y, n);""",
 }
 
@@ -86,7 +89,7 @@ HONEST_BUT_NOTED = {
 @pytest.mark.parametrize("body", HONEST_BUT_NOTED.values(), ids=HONEST_BUT_NOTED.keys())
 def test_honest_means_are_never_forbidden(body):
     kernel = "__global__ void k(const float* x, float* y, int n) { atomicAdd(y, x[threadIdx.x]); cooperative_groups::this_grid().sync(); }"
-    found = findings(f"{kernel}\nextern \"C\" void solve(const float* x, float* y, int n) {{{body}\n}}")
+    found = findings(f'{kernel}\nextern "C" void solve(const float* x, float* y, int n) {{{body}\n}}')
     assert [finding for finding in found if finding.forbidden] == []
 
 
@@ -197,7 +200,7 @@ def test_forbidden_constructs(line, rule):
         ("  dl_iterate_phdr(f, 0);", "looks at the process"),
         ('int other(int) __asm__("fork");', "renames symbols"),
         ('asm(".globl cudaEventElapsedTime");', "renames symbols"),
-        ("void f() __attribute__((alias(\"g\")));", "renames symbols"),
+        ('void f() __attribute__((alias("g")));', "renames symbols"),
         ("void libcudart_static_x();", "imitates the runtime"),
         ('asm volatile("ret;");', "ends threads early"),
         ("#define CALL(x) cu##x", "pastes names"),

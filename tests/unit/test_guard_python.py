@@ -129,7 +129,7 @@ def test_what_is_forbidden_outright(line, rule):
         ("a = x\ny = a.softmax(0)", "calls torch"),
         ("import torch; y = x.to(torch.float16)", "lowers precision"),
         ("y = x.half()", "lowers precision"),
-        ("from torch import nn\nclass M:\n def __init__(self): self.l = nn.Linear(1, 1)\n def forward(self, x): self.l(x)", "calls a layer"),
+        ("from torch import nn\nclass M:\n def __init__(s): s.l = nn.Linear(1, 1)\n def forward(s, x): s.l(x)", "calls a layer"),
         ("f(globals())", "hides names"),
         ("open('/tmp/x')", "uses files or the environment"),
         ("x.register_forward_hook(f)", "defers its output"),

@@ -30,12 +30,10 @@ def test_opcodes_are_counted_without_predicates_and_padding():
 
 
 def test_a_special_register_is_named():
-    read_clock = "\t\tFunction : k\n" + "".join(
-        f"        /*00{at}0*/    {text} ;    /* 0x0 */\n"
-        for at, text in enumerate(["@!P0 CS2R R2, SR_CLOCKLO", "S2R R7, SR_CTAID.X", "S2UR UR4, SR_CLOCKLO", "CS2R.32 R3, SRZ", "CS2R R4, SRZ"])
-    )
+    code = ("@!P0 CS2R R2, SR_CLOCKLO", "S2R R7, SR_CTAID.X", "S2UR UR4, SR_CLOCKLO", "CS2R.32 R3, SRZ", "CS2R R4, SRZ")
+    text = "\t\tFunction : k\n" + "".join(f"        /*00{at}0*/    {line} ;    /* 0x0 */\n" for at, line in enumerate(code))
     counts = {"CS2R SR_CLOCKLO": 1, "S2R SR_CTAID.X": 1, "S2UR SR_CLOCKLO": 1, "CS2R.32": 1, "CS2R": 1}
-    assert read(read_clock).instructions == counts
+    assert read(text).instructions == counts
 
 
 def test_names_encodings_and_order_of_kernels_do_not_count():
