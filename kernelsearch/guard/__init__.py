@@ -1,7 +1,12 @@
-"""A look at source and flags before anything runs. A tripwire, not a wall: names can be hidden, so nothing relies on it alone."""
+"""A look at source, flags and binary before anything runs. A tripwire, not a wall: names can be hidden, so nothing relies on it alone.
+
+What is forbidden outright rejects a candidate. All else is suspicion: `suspicious` findings ask for stricter checks, and neither pass
+nor fail anything.
+"""
 
 from __future__ import annotations
 
-from kernelsearch.guard.check import check
+from kernelsearch.guard.binary import inspect
+from kernelsearch.guard.check import check, check_python, suspicious
 
-__all__ = ["check"]
+__all__ = ["check", "check_python", "inspect", "suspicious"]

@@ -15,11 +15,13 @@ from kernelsearch import digest
 _FUNCTION = re.compile(r"^\s*Function : \S+", re.MULTILINE)
 _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(.+?)\s*;", re.MULTILINE)
 _PREDICATE = re.compile(r"^@!?U?P[T0-9]+\s+")
+_SPECIAL = re.compile(r"^(?:S2R|CS2R|S2UR)\b.*?\b(SR_[\w.]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Sass:
-    """`instructions`: opcode with its modifiers -> static count. `digest` names the code without kernel names, the order of
+    """`instructions`: opcode with its modifiers -> static count; one that reads a special register names it, as in "CS2R SR_CLOCKLO",
+    for which register it is says what the instruction does. `digest` names the code without kernel names, the order of
     kernels, encodings and padding; empty when nothing was disassembled."""
 
     instructions: Mapping[str, int] = field(default_factory=dict)
@@ -32,8 +34,14 @@ def read(text: str) -> Sass:
     bodies: list[str] = []
     for function in _FUNCTION.split(text)[1:]:
         code = [line for line in _INSTRUCTION.findall(function) if line != "NOP"]
-        opcodes.update(_PREDICATE.sub("", line).split(maxsplit=1)[0] for line in code)
+        opcodes.update(_opcode(_PREDICATE.sub("", line)) for line in code)
         bodies.append("\n".join(code))
     if not opcodes:
         return Sass()
     return Sass(dict(sorted(opcodes.items())), digest.of_text(*sorted(bodies)))
+
+
+def _opcode(instruction: str) -> str:
+    opcode = instruction.split(maxsplit=1)[0]
+    special = _SPECIAL.match(instruction)
+    return f"{opcode} {special[1]}" if special else opcode

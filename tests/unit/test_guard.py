@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelsearch.guard import check
+from kernelsearch.guard import check, suspicious
+from kernelsearch.guard.policy import guard_policy
 from kernelsearch.guard.scrub import scrub
-from kernelsearch.model import Arg, ArgKind, Candidate, Case, DType, Expression, Form, Origin, Policy, Task
+from kernelsearch.model import Arg, ArgKind, Candidate, Case, DType, Expression, Finding, Form, Origin, Policy, Task
 
 HONEST = """\
 #include <cuda_runtime.h>
@@ -50,9 +51,46 @@ def test_an_honest_kernel_passes_without_a_word(form):
     assert findings(HONEST, "-O3", "--restrict", on=task(form)) == ()
 
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("tasks/*/*/baseline.cu")), ids=lambda path: path.parent.name)
-def test_no_baseline_of_ours_is_refused(path):
-    assert [finding for finding in findings(path.read_text()) if finding.forbidden] == []
+ROOT = Path(__file__).parents[2]
+OURS = [
+    path for pattern in ("tasks/*/*/baseline.cu", "benchmarks/variants/*/*.cu", "tests/golden/rules/*.cu") for path in ROOT.glob(pattern)
+]
+
+
+@pytest.mark.parametrize("path", sorted(OURS), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_source_of_ours_is_refused_or_suspected(path):
+    found = findings(path.read_text())
+    assert [finding for finding in found if finding.forbidden] == []
+    assert not suspicious(found)
+
+
+HONEST_BUT_NOTED = {
+    "a joined side stream": """
+  static cudaStream_t side = nullptr; static cudaEvent_t fork, join;
+  if (!side) { cudaStreamCreateWithFlags(&side, cudaStreamNonBlocking); cudaEventCreateWithFlags(&fork, cudaEventDisableTiming); }
+  cudaEventRecord(fork, 0); cudaStreamWaitEvent(side, fork); k<<<n, 256, 0, side>>>(x, y, n);
+  cudaEventRecord(join, side); cudaStreamWaitEvent(0, join);""",
+    "a graph": """
+  cudaGraph_t graph; cudaGraphExec_t exec; cudaStreamBeginCapture(s, cudaStreamCaptureModeGlobal); k<<<n, 256, 0, s>>>(x, y, n);
+  cudaStreamEndCapture(s, &graph); cudaGraphInstantiate(&exec, graph, 0); cudaGraphLaunch(exec, s);""",
+    "a cooperative launch": """
+  void* args[] = {&x, &y, &n}; int blocks = 0; cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, k, 256, 0);
+  cudaLaunchCooperativeKernel((void*)k, blocks * 132, 256, args);""",
+    "large shared memory": """
+  cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, 200 * 1024); k<<<n, 256, 200 * 1024>>>(x, y, n);""",
+    "a buffer that is kept": """
+  static float* partial = nullptr; if (!partial) cudaMalloc(&partial, 1 << 20); cudaMemsetAsync(partial, 0, 4);
+  k<<<n, 256>>>(x, partial, n);""",
+    "a cluster": """
+  cudaLaunchAttribute attribute; attribute.id = cudaLaunchAttributeClusterDimension; cudaLaunchKernelEx(&config, k, x, y, n);""",
+}
+
+
+@pytest.mark.parametrize("body", HONEST_BUT_NOTED.values(), ids=HONEST_BUT_NOTED.keys())
+def test_honest_means_are_never_forbidden(body):
+    kernel = "__global__ void k(const float* x, float* y, int n) { atomicAdd(y, x[threadIdx.x]); cooperative_groups::this_grid().sync(); }"
+    found = findings(f'{kernel}\nextern "C" void solve(const float* x, float* y, int n) {{{body}\n}}')
+    assert [finding for finding in found if finding.forbidden] == []
 
 
 @pytest.mark.parametrize(
@@ -130,12 +168,62 @@ def test_forbidden_constructs(line, rule):
         ('  getenv("X");', "uses files or the environment"),
         ("__device__ float kept[16];", "keeps state"),
         ("  static float* kept = nullptr;", "keeps state"),
+        ('asm volatile("ld.global.L2::cache_hint.f32 %0, [%1], %2;" : "=f"(v) : "l"(x), "l"(p));', "pins the cache"),
+        ('asm("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(p));', "pins the cache"),
+        ("  auto p = cuda::access_property::persisting{};", "pins the cache"),
+        ('asm("prefetch.global.L2 [%0];" :: "l"(x));', "prefetches to L2"),
+        ("cudaTriggerProgrammaticLaunchCompletion();", "overlaps calls"),
+        ('asm volatile("griddepcontrol.launch_dependents;");', "overlaps calls"),
+        ("k<<<1, 1, 0, cudaStreamTailLaunch>>>();", "launches from the device"),
+        ("k<<<1, 1, 0, cudaStreamFireAndForget>>>();", "launches from the device"),
+        ("  cudaDeviceSetLimit(l, 0);", "changes the device"),
+        ("  cudaSetDeviceFlags(0);", "changes the device"),
+        ("  cudaFuncSetCacheConfig(k, c);", "sets a kernel"),
+        ("  cuMemGetAddressRange(&b, &s, p);", "looks at other memory"),
+        ("  cuPointerGetAttribute(&v, a, p);", "looks at other memory"),
+        ("  cudaIpcOpenMemHandle(&p, h, 1);", "looks at other memory"),
+        ("  cudaMallocManaged(&p, 4);", "shares memory with the host"),
+        ("  cudaHostAlloc(&p, 4, cudaHostAllocMapped);", "shares memory with the host"),
+        ("while (*(volatile int*)flag == 0) {}", "shares memory with the host"),
+        ('asm("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(v) : "l"(x));', "shares memory with the host"),
+        ("cudaMemcpy(h, y, 4, cudaMemcpyDeviceToHost);", "reads results on the host"),
+        ("  cudaLaunchHostFunc(s, f, p);", "works after the call"),
+        ("  cudaStreamAddCallback(s, f, p, 0);", "works after the call"),
+        ('asm volatile("syscall" : "=a"(r) : "a"(57));', "calls the kernel directly"),
+        ('asm volatile("rdtsc" : "=A"(t));', "reads a clock"),
+        ("__nanosleep(100);", "waits on purpose"),
+        ("  signal(11, f);", "steers the process"),
+        ("  _exit(0); // ends here", "ends threads early"),
+        ("  dup2(1, 2);", "uses files or the environment"),
+        ('  const char* p = "/dev/shm/kept";', "uses files or the environment"),
+        ("#include <dlfcn.h>", "system header"),
+        ("  dl_iterate_phdr(f, 0);", "looks at the process"),
+        ('int other(int) __asm__("fork");', "renames symbols"),
+        ('asm(".globl cudaEventElapsedTime");', "renames symbols"),
+        ('void f() __attribute__((alias("g")));', "renames symbols"),
+        ("void libcudart_static_x();", "imitates the runtime"),
+        ('asm volatile("ret;");', "ends threads early"),
         ("#define CALL(x) cu##x", "pastes names"),
         ('#line 7 "x"', "renumbers lines"),
     ],
 )
 def test_suspicious_constructs_are_noted_and_do_not_reject(line, rule):
     assert rules(f"int a;\n{line}\n") == [(rule, 2, False)]
+
+
+def test_what_asks_for_stricter_checks():
+    assert suspicious(findings("  static float* kept = nullptr;"))
+    assert not suspicious(findings('#line 7 "x"'))
+    assert not suspicious(findings("  cudaFuncSetAttribute(k, a, 1);"))
+    assert not suspicious([Finding(rule="keeps state", message="", forbidden=True)])  # it is rejected anyway
+    assert not suspicious([])
+
+
+def test_the_patterns_of_one_rule_agree_on_strictness():
+    policy = guard_policy()
+    suspecting = [rule for rule in (*policy.source, *policy.python, *policy.symbols, *policy.sass) if not rule.forbidden]
+    assert {rule.rule for rule in suspecting if not rule.strict}.isdisjoint(policy.strict_rules)
+    assert not any(rule.strict for rule in (*policy.source, *policy.python) if rule.forbidden)
 
 
 def test_host_code_does_not_matter_where_it_does_not_run():

@@ -29,6 +29,13 @@ def test_opcodes_are_counted_without_predicates_and_padding():
     assert read(listing()).instructions == {"BRA": 1, "EXIT": 1, "LDC": 1, "LDG.E.128": 1, "UIADD3": 1}
 
 
+def test_a_special_register_is_named():
+    code = ("@!P0 CS2R R2, SR_CLOCKLO", "S2R R7, SR_CTAID.X", "S2UR UR4, SR_CLOCKLO", "CS2R.32 R3, SRZ", "CS2R R4, SRZ")
+    text = "\t\tFunction : k\n" + "".join(f"        /*00{at}0*/    {line} ;    /* 0x0 */\n" for at, line in enumerate(code))
+    counts = {"CS2R SR_CLOCKLO": 1, "S2R SR_CTAID.X": 1, "S2UR SR_CLOCKLO": 1, "CS2R.32": 1, "CS2R": 1}
+    assert read(text).instructions == counts
+
+
 def test_names_encodings_and_order_of_kernels_do_not_count():
     digest = read(listing() + OTHER).digest
     assert read(listing(name="_Z9something")).digest == read(listing()).digest
