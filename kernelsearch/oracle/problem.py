@@ -15,6 +15,8 @@ from kernelsearch.oracle.wire import Array
 
 FILE = "problem.py"  # how messages call the problem
 Node = dict[str, Any]
+_STEP = 1e-3  # a parameter of zeros can still be moved by this much
+_NOTHING = 1e-10  # of the largest influence: float64 rounds at 1e-16, and sums of millions lose some of that
 
 DTYPES: dict[torch.dtype, str] = {
     torch.float64: "f64",
@@ -106,7 +108,7 @@ class Exact:
         self._parameters = parameters
         self._device = device
 
-    def __call__(self, contents: Mapping[str, torch.Tensor]) -> Any:  # noqa: ANN401 - what forward returns
+    def __call__(self, contents: Mapping[str, torch.Tensor], *, gradients: bool = False) -> Any:  # noqa: ANN401 - what forward returns
         """What `forward` returns for these inputs and parameters, by argument; floats are widened."""
         wide = {name: value.to(self._device, torch.float64 if value.is_floating_point() else value.dtype) for name, value in contents.items()}
         held = state(self._model)
@@ -117,9 +119,25 @@ class Exact:
             with torch.no_grad():
                 for arg, name in self._parameters.items():
                     held[name].copy_(wide[arg])
+            with torch.set_grad_enabled(gradients):
                 return self._model(*filled(self._inputs, wide))
         finally:
             torch.set_default_dtype(default)
+
+
+    def idle(self, contents: Mapping[str, torch.Tensor], outputs: Node) -> list[str]:
+        """The parameters that no output hangs on, by the gradient of a random weighting of the float outputs."""
+        held = dict(self._model.named_parameters())
+        asked = {arg: held[name] for arg, name in self._parameters.items() if name in held and held[name].is_floating_point()}
+        with torch.enable_grad():
+            returned = self(contents, gradients=True)
+            tensors = [value for _, value in flat(returned, outputs) if value.requires_grad]
+            if not tensors or not asked:
+                return []  # not differentiable: nothing can be told
+            weighted = sum(((value * torch.randn_like(value)).sum() for value in tensors), torch.zeros((), device=self._device))
+            gradients = torch.autograd.grad(weighted, list(asked.values()), allow_unused=True)
+        sizes = [0.0 if g is None else float((g * p).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)]
+        return [arg for arg, size in zip(asked, sizes, strict=True) if size <= _NOTHING * max(sizes)]
 
 
 def flat(value: object, node: Node) -> Iterator[tuple[str, torch.Tensor]]:
