@@ -114,7 +114,9 @@ def _forward(task: Task, call: TorchCall) -> str:
         lines.append("        held = {**dict(self.named_parameters()), **dict(self.named_buffers())}")
     for arg in task.args:
         if arg.kind is ArgKind.OUTPUT:
-            lines.append(f"        {arg.name} = torch.empty({call.shapes[arg.name]}, dtype={_TYPES[arg.dtype.value]}, device={_device(places)})")
+            lines.append(
+                f"        {arg.name} = torch.empty({call.shapes[arg.name]}, dtype={_TYPES[arg.dtype.value]}, device={_device(places)})"
+            )
         else:
             source = places[arg.name] if arg.name in places else f'held["{call.parameters[arg.name]}"].detach()'
             lines.append(f"        {arg.name} = {source}.contiguous()")

@@ -110,7 +110,9 @@ class Exact:
 
     def __call__(self, contents: Mapping[str, torch.Tensor], *, gradients: bool = False) -> Any:  # noqa: ANN401 - what forward returns
         """What `forward` returns for these inputs and parameters, by argument; floats are widened."""
-        wide = {name: value.to(self._device, torch.float64 if value.is_floating_point() else value.dtype) for name, value in contents.items()}
+        wide = {
+            name: value.to(self._device, torch.float64 if value.is_floating_point() else value.dtype) for name, value in contents.items()
+        }
         held = state(self._model)
         default = torch.get_default_dtype()
         torch.manual_seed(0)
@@ -124,7 +126,6 @@ class Exact:
         finally:
             torch.set_default_dtype(default)
 
-
     def idle(self, contents: Mapping[str, torch.Tensor], outputs: Node) -> list[str]:
         """The parameters that no output hangs on, by the gradient of a random weighting of the float outputs."""
         held = dict(self._model.named_parameters())
@@ -136,7 +137,9 @@ class Exact:
                 return []  # not differentiable: nothing can be told
             weighted = sum(((value * torch.randn_like(value)).sum() for value in tensors), torch.zeros((), device=self._device))
             gradients = torch.autograd.grad(weighted, list(asked.values()), allow_unused=True)
-        sizes = [0.0 if g is None else float((g * p).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)]
+        sizes = [
+            0.0 if g is None else float((g * p).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)
+        ]
         return [arg for arg, size in zip(asked, sizes, strict=True) if size <= _NOTHING * max(sizes)]
 
 
