@@ -6,6 +6,7 @@ There is one for each device that is asked for ("cpu", "cuda"). On a GPU it must
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -101,10 +102,8 @@ class _Process:
         self._popen.kill()
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         self._popen.wait()
         self._log.close()
 

@@ -57,13 +57,13 @@ class Tally(TorchDispatchMode):  # type: ignore[misc] # torch is not looked into
             self._flops += 2 * out.numel() * left.shape[-1]
             self._shortcuts = self._shortcuts or not (self._is_given(left) and self._is_given(right))
         else:
-            self._roots += math.sqrt(max(1.0, _length(name, args, out)))
+            self._roots += math.sqrt(max(1.0, float(_length(name, args, out))))
 
     def _is_given(self, tensor: torch.Tensor) -> bool:
-        return self._given.get(tensor.untyped_storage().data_ptr()) == tensor.numel()
+        return bool(self._given.get(tensor.untyped_storage().data_ptr()) == tensor.numel())
 
 
-def _length(name: str, args: Any, out: torch.Tensor) -> float:  # noqa: ANN401 - an operation's arguments
+def _length(name: str, args: Any, out: torch.Tensor) -> Any:  # noqa: ANN401 - an operation's arguments, and numbers from them
     """Terms in the longest sum of an operation that is no plain product."""
     first = next(iter(_tensors(args)), None)
     if first is None:

@@ -36,7 +36,7 @@ def read(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
     arrays = {}
     for entry in message["arrays"]:
         array: Array = np.empty(entry["shape"], entry["dtype"])
-        _into(stream, memoryview(array.reshape(-1).view(np.uint8)))
+        _into(stream, array.reshape(-1).view(np.uint8).data)
         arrays[entry["name"]] = array
     return message["header"], arrays
 

@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class Recorder:
     def _stand_in(self, original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
 
-        def build(*args: Any, **kwargs: Any) -> Any:
+        def build(*args: object, **kwargs: object) -> object:
             given = signature.bind(*args, **kwargs)
             self._check(given.arguments)
             key = _key(given.arguments)
@@ -88,7 +89,7 @@ class Prebuilt:
             setattr(cpp_extension, function, self._stand_in(inspect.signature(getattr(cpp_extension, function))))
 
     def _stand_in(self, signature: inspect.Signature) -> Callable[..., Any]:
-        def find(*args: Any, **kwargs: Any) -> Any:
+        def find(*args: object, **kwargs: object) -> object:
             given = signature.bind(*args, **kwargs).arguments
             library = self._libraries.get(_key(given))
             if library is None:
@@ -101,7 +102,7 @@ class Prebuilt:
         return find
 
 
-def _imported(library: Path) -> Any:
+def _imported(library: Path) -> ModuleType:
     match = _LIBRARY.fullmatch(library.name)
     name = match[1] if match else library.stem
     loader = importlib.machinery.ExtensionFileLoader(name, str(library))

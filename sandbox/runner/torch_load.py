@@ -46,7 +46,7 @@ def in_words(error: BaseException) -> str:
     return f"{place}{type(error).__name__}: {error}"
 
 
-def filled(node: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
+def filled(node: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever a constructor takes
     """The value that a tree of the spec stands for, with `tensors` in their places."""
     if "arg" in node:
         return tensors[node["arg"]]

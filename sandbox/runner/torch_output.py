@@ -28,10 +28,10 @@ TYPES = {
     "bool": torch.bool,
 }
 _TENSOR, _PARAMETER, _STRIDED = torch.Tensor, torch.nn.Parameter, torch.strided
-_shape = torch.Tensor.shape.__get__  # type: ignore[attr-defined]
-_dtype = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
-_device = torch.Tensor.device.__get__  # type: ignore[attr-defined]
-_layout = torch.Tensor.layout.__get__  # type: ignore[attr-defined]
+_shape = torch.Tensor.shape.__get__
+_dtype = torch.Tensor.dtype.__get__
+_device = torch.Tensor.device.__get__
+_layout = torch.Tensor.layout.__get__
 _is_contiguous, _contiguous = torch.Tensor.is_contiguous, torch.Tensor.contiguous
 _data_ptr, _storage = torch.Tensor.data_ptr, torch.Tensor.untyped_storage
 _storage_ptr, _storage_nbytes = torch.UntypedStorage.data_ptr, torch.UntypedStorage.nbytes
@@ -70,7 +70,7 @@ class Taken:
 
 
 def take(
-    returned: object, node: Mapping[str, Any], wanted: Mapping[str, Wanted], device: Any, theirs: list[tuple[int, int]]
+    returned: object, node: Mapping[str, Any], wanted: Mapping[str, Wanted], device: torch.device, theirs: list[tuple[int, int]]
 ) -> list[Taken]:
     """The outputs in `returned`, which must have the form of the tree `node`. `theirs`: address ranges of inputs and parameters.
 
@@ -100,7 +100,7 @@ def _leaves(value: object, node: Mapping[str, Any], place: str) -> list[tuple[st
     return [leaf for i, (item, below) in enumerate(zip(value, items, strict=True)) for leaf in _leaves(item, below, f"{place}[{i}]")]
 
 
-def _taken(name: str, value: object, wanted: Wanted, device: Any, theirs: list[tuple[int, int]]) -> Taken:
+def _taken(name: str, value: object, wanted: Wanted, device: torch.device, theirs: list[tuple[int, int]]) -> Taken:
     _check_kind(name, value)
     kind, shape, place = _dtype(value), tuple(_shape(value)), _device(value)
     if place != device:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch_load
 from gpu_base import CudaFailure, Gpu
-from gpu_call import NotLoadable
+from gpu_call import Call, NotLoadable
 from torch_extensions import Prebuilt
 from torch_load import filled
 from torch_output import TYPES, Wanted, take
@@ -26,7 +26,7 @@ from torch_settings import Settings
 _MODULE, _to = torch.nn.Module, torch.nn.Module.to
 _parameters, _buffers = torch.nn.Module.named_parameters, torch.nn.Module.named_buffers
 _as_tensor, _from_buffer = torch.as_tensor, torch.frombuffer
-_view, _reshape, _set_data = torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.data.__set__  # type: ignore[attr-defined]
+_view, _reshape, _set_data = torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.data.__set__
 _no_grad = torch.no_grad
 
 
@@ -54,7 +54,7 @@ class TorchProgram:
         if not isinstance(self._model, _MODULE):
             raise NotLoadable(f"{entry} is not a torch.nn.Module")
 
-    def launches(self, call: Any, spec: Mapping[str, Any]) -> list[Callable[[], None]]:
+    def launches(self, call: Call, spec: Mapping[str, Any]) -> list[Callable[[], None]]:
         """The one thing to run for a call: `ready` before it, outside of the time, then itself."""
         pointers = [param.value for param in call.params(None)]
         return [Forward(self, [Bound(self._spec, arg, int(pointer)) for arg, pointer in zip(spec["args"], pointers, strict=True)])]
@@ -86,7 +86,7 @@ class TorchProgram:
         for taken in take(returned, self._outputs, wanted, self._device, theirs):
             self._gpu.copy(taken.pointer, taken.source, taken.nbytes)
 
-    def _place(self, name: str, contents: Any) -> None:
+    def _place(self, name: str, contents: torch.Tensor) -> None:
         held = self._held.get(name)
         if held is None:
             raise NotLoadable(f"the module has no parameter {name}; it must have those of the problem, under the same names")
@@ -95,7 +95,7 @@ class TorchProgram:
             raise NotLoadable(f"parameter {name} is {was}, not {must}")
         _set_data(held, contents)
 
-    def _wrapped(self, item: Bound) -> Any:
+    def _wrapped(self, item: Bound) -> torch.Tensor:
         """A tensor on memory of the harness."""
         if self._device.type == "cuda":
             raw = _as_tensor(_OnGpu(item.pointer, item.nbytes), device=self._device)

@@ -7,7 +7,6 @@ Numbers are computed in the precision that their type says: no TF32, no reductio
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -23,7 +22,7 @@ _POISONS = (0xFF, 0x7E)  # a NaN in every float type, and a large finite number,
 class Settings:
     """Of one process on one device; made before the candidate is imported."""
 
-    def __init__(self, device: Any) -> None:
+    def __init__(self, device: torch.device) -> None:
         self._device = device
         self._calls = 0
         self._to_default_stream: Callable[[], None] = lambda: None
