@@ -64,6 +64,7 @@ class _Process:
 
     def __init__(self, device: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._said = 0  # bytes in it when the present question was asked
         root = str(Path(kernelsearch.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._popen = subprocess.Popen(
@@ -78,6 +79,7 @@ class _Process:
     def ask(self, request: Mapping[str, Any], given: Mapping[str, Array], seconds: float) -> tuple[dict[str, Any], dict[str, Array]]:
         """Raises `UsageError` when there is no answer in time, or no process any more."""
         late = threading.Event()
+        self._said = os.fstat(self._log.fileno()).st_size
 
         def give_up() -> None:
             late.set()
@@ -108,8 +110,10 @@ class _Process:
         self._log.close()
 
     def _last_words(self) -> str:
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace").strip()[-_LOG_CHARACTERS:] or "without a word"
+        # Read at a place of our own: the file's position is the worker's.
+        end = os.fstat(self._log.fileno()).st_size
+        begin = max(self._said, end - _LOG_CHARACTERS)
+        return os.pread(self._log.fileno(), end - begin, begin).decode(errors="replace").strip() or "without a word"
 
 
 _processes: dict[str, _Process] = {}

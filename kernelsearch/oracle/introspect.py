@@ -61,7 +61,7 @@ class _Reading:
     def _run(self) -> None:
         """One pass under observation and one more; sets `outputs`, `results`, `tally` and `written`, the state that forward writes."""
         before = {name: value.detach().clone() for name, value in state(self.model).items()}
-        passed = {name: value.clone() for name, value in self.given.items()}
+        passed = {name: value.clone() for name, value in self.given.items()}  # of version 0, which counts writes in place
         with torch.no_grad(), Tally({**passed, **state(self.model)}) as tally:
             returned = self.model(*filled(self.inputs, passed))
         self.tally = tally
@@ -69,8 +69,8 @@ class _Reading:
         self.outputs = tree(returned, "y", self.results)
         if not self.results:
             raise Fault("forward returns no tensor")
-        self.results = {name: value.detach() for name, value in self.results.items()}
-        if changed := [name for name, value in passed.items() if not _equal(value, self.given[name])]:
+        self.results = {name: value.detach() for name, value in self.results.items() if _fact(name, "output", value)}
+        if changed := [name for name, value in passed.items() if value._version or not _equal(value, self.given[name])]:
             raise Fault(f"forward writes its input {changed[0]}, which no candidate may")
         places = {value.untyped_storage().data_ptr() for value in (*passed.values(), *state(self.model).values())}
         if shared := [name for name, value in self.results.items() if value.untyped_storage().data_ptr() in places]:

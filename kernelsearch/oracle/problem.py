@@ -138,7 +138,7 @@ class Exact:
             weighted = sum(((value * torch.randn_like(value)).sum() for value in tensors), torch.zeros((), device=self._device))
             gradients = torch.autograd.grad(weighted, list(asked.values()), allow_unused=True)
         sizes = [
-            0.0 if g is None else float((g * p).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)
+            0.0 if g is None else float((g * p.detach()).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)
         ]
         return [arg for arg, size in zip(asked, sizes, strict=True) if size <= _NOTHING * max(sizes)]
 

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch.utils import cpp_extension
 
-_FUNCTIONS = ("load_inline", "load")
+_SIGNATURES = {name: inspect.signature(getattr(cpp_extension, name)) for name in ("load_inline", "load")}
 _LIBRARY = re.compile(r"[0-9a-f]{32}-([A-Za-z_]\w*)\.so")
 # Settings of the build itself, which are ours.
 _OURS = ("build_directory", "verbose", "keep_intermediates", "use_pch")
@@ -47,12 +47,10 @@ class Recorder:
         self.built = 0
 
     def install(self) -> None:
-        for function in _FUNCTIONS:
-            setattr(cpp_extension, function, self._stand_in(getattr(cpp_extension, function)))
+        for function, signature in _SIGNATURES.items():
+            setattr(cpp_extension, function, self._stand_in(getattr(cpp_extension, function), signature))
 
-    def _stand_in(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(original)
-
+    def _stand_in(self, original: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
         def build(*args: object, **kwargs: object) -> object:
             given = signature.bind(*args, **kwargs)
             self._check(given.arguments)
@@ -85,8 +83,8 @@ class Prebuilt:
         self._libraries = {path.name[:32]: path for path in folder.glob("*.so") if _LIBRARY.fullmatch(path.name)}
 
     def install(self) -> None:
-        for function in _FUNCTIONS:
-            setattr(cpp_extension, function, self._stand_in(inspect.signature(getattr(cpp_extension, function))))
+        for function, signature in _SIGNATURES.items():
+            setattr(cpp_extension, function, self._stand_in(signature))
 
     def _stand_in(self, signature: inspect.Signature) -> Callable[..., Any]:
         def find(*args: object, **kwargs: object) -> object:

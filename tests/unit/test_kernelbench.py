@@ -98,7 +98,13 @@ def test_the_reference_is_the_model_in_float64(tmp_path, source):
         assert exact[arg.name].dtype == np.float64
         assert exact[arg.name].shape == task.shape(arg, task.cases[0])
         np.testing.assert_allclose(exact[arg.name], right.reshape(exact[arg.name].shape), rtol=1e-3, atol=1e-5)
-    assert not np.array_equal(exact["y0"], exact["y0"].astype(np.float32))  # not float32 widened
+
+
+def test_the_reference_does_not_round_to_float32(tmp_path):
+    task = load(problems.SOFTMAX, tmp_path)
+    contents = drawn(task)
+    powers = np.exp(contents["x0"].astype(np.float64))
+    np.testing.assert_allclose(oracle.compute(task, contents)["y0"], powers / powers.sum(1, keepdims=True), rtol=1e-14)
 
 
 def test_the_reference_keeps_nothing_between_calls(tmp_path):
@@ -182,7 +188,7 @@ def test_the_longest_sums_set_the_tolerance_and_dense_products_the_cost(tmp_path
         ("x * 0 + 2", "y0 is 2 everywhere"),
         ("x.sqrt().sqrt() - (-x - 1).sqrt()", "nothing to judge by"),
         ("x.to(torch.complex64)", "output y0 is of type torch.complex64"),
-        ("x.nonsense()", "line 6: AttributeError: 'Tensor' object has no attribute 'nonsense'"),
+        ("x.nonsense()", "line 5: AttributeError: 'Tensor' object has no attribute 'nonsense'"),
     ],
 )
 def test_a_problem_that_cannot_be_judged_is_refused_with_the_reason(tmp_path, forward, complaint):
