@@ -47,7 +47,8 @@ class _Reading:
         self.assumptions: list[str] = []
         self._run()
         self._choose_state()
-        self._check_constructor()
+        if differing := self._drawn_elsewhere():
+            raise Fault(f"output {differing} hangs on something that the constructor draws and that is neither parameter nor buffer")
         self._drop_idle()
 
     def _build(self, seed: int) -> torch.nn.Module:
@@ -106,21 +107,25 @@ class _Reading:
                 plain += "_"
             self.parameters[plain] = name
 
-    def _check_constructor(self) -> None:
-        """Outputs hang on nothing that the constructor draws but what `parameters` names."""
+    def _drawn_elsewhere(self) -> str | None:
+        """An output that hangs on something that the constructor draws and that is not among `parameters`."""
         model, held = self._build(_OTHER), state(self.model)
         mine = state(model)
         with torch.no_grad():
             for name in self.parameters.values():
                 mine[name].copy_(held[name])
-        if differing := self._differing(self._call(model)):
-            raise Fault(f"output {differing} hangs on something that the constructor draws and that is neither parameter nor buffer")
+        return self._differing(self._call(model))
 
     def _drop_idle(self) -> None:
         """Take out parameters that change no output, such as a bias before a normalisation: a candidate may do without them."""
         exact = Exact(self.space, self.init, self.inputs, self.parameters, self.device)
-        for arg in exact.idle({**self.given, **{arg: state(self.model)[name] for arg, name in self.parameters.items()}}, self.outputs):
-            self.assumptions.append(f"parameter {self.parameters.pop(arg)} changes no output, so candidates need not use it")
+        held = state(self.model)
+        idle = exact.idle({**self.given, **{arg: held[name] for arg, name in self.parameters.items()}}, self.outputs)
+        all_of_them, self.parameters = self.parameters, {arg: name for arg, name in self.parameters.items() if arg not in idle}
+        if idle and self._drawn_elsewhere():  # a gradient of zero that was none
+            self.parameters = all_of_them
+            return
+        self.assumptions += [f"parameter {all_of_them[arg]} changes no output, so candidates need not use it" for arg in idle]
 
     def description(self) -> dict[str, Any]:
         facts = [*self._inputs(), *self._state(), *(_fact(name, "output", value) for name, value in self.results.items())]

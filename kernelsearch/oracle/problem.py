@@ -130,17 +130,19 @@ class Exact:
         """The parameters that no output hangs on, by the gradient of a random weighting of the float outputs."""
         held = dict(self._model.named_parameters())
         asked = {arg: held[name] for arg, name in self._parameters.items() if name in held and held[name].is_floating_point()}
-        with torch.enable_grad():
+        try:
             returned = self(contents, gradients=True)
             tensors = [value for _, value in flat(returned, outputs) if value.requires_grad]
-            if not tensors or not asked:
-                return []  # not differentiable: nothing can be told
             weighted = sum(((value * torch.randn_like(value)).sum() for value in tensors), torch.zeros((), device=self._device))
             gradients = torch.autograd.grad(weighted, list(asked.values()), allow_unused=True)
-        sizes = [
-            0.0 if g is None else float((g * p.detach()).abs().max() + g.abs().max() * _STEP) for g, p in zip(gradients, asked.values(), strict=True)
-        ]
-        return [arg for arg, size in zip(asked, sizes, strict=True) if size <= _NOTHING * max(sizes)]
+        except RuntimeError:  # not differentiable: nothing can be told
+            return []
+        sizes = [_influence(g, p.detach()) for g, p in zip(gradients, asked.values(), strict=True)]
+        return [arg for arg, size in zip(asked, sizes, strict=True) if size <= _NOTHING * max(sizes) and max(sizes) > 0]
+
+
+def _influence(gradient: torch.Tensor | None, parameter: torch.Tensor) -> float:
+    return 0.0 if gradient is None else float((gradient * parameter).abs().max() + gradient.abs().max() * _STEP)
 
 
 def flat(value: object, node: Node) -> Iterator[tuple[str, torch.Tensor]]:

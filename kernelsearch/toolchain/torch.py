@@ -32,6 +32,9 @@ _LIBRARY = re.compile(r"[0-9a-f]{32}-[A-Za-z_]\w{0,100}\.so")
 _LIBRARIES = 16
 _LIBRARY_BYTES = 1 << 28
 _LOG_CHARACTERS = 8_000
+# What ninja says besides the compiler's own words: commands of a thousand characters, and that it stopped.
+_CHATTER = re.compile(r"\[\d+/\d+\] .*$|^FAILED: .*\n|^.* -DTORCH_EXTENSION_NAME=.*\n|^ninja: build stopped.*$", re.MULTILINE)
+_TEMPORARY = re.compile(r"/tmp/[\w./-]*/")
 _SYSTEM = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -80,7 +83,7 @@ class TorchToolchain(Toolchain):
             (folder / "candidate.py").write_text(candidate.source, encoding="utf-8", errors="surrogateescape")
             folder.chmod(0o755)
             result = self._run(folder / "candidate.py", kept, settings)
-            log = (result.stderr or result.stdout)[-_LOG_CHARACTERS:].strip()
+            log = _tidy(result.stderr or result.stdout)
             if result.timed_out:
                 log = f"compiling its extensions took more than {_LIMITS.seconds:.0f} s\n{log}"
                 return Build(ok=False, toolchain=self.name, failure=Verdict.TIMED_OUT, log=log, seconds=result.seconds)
@@ -122,6 +125,12 @@ def _arch_list(arch: str) -> str:
     number = arch.removeprefix("sm_")
     suffix = "a" if number.isdigit() and int(number) >= 90 else ""
     return f"{number[:-1]}.{number[-1]}{suffix}"
+
+
+def _tidy(log: str) -> str:
+    """The candidate's or the compiler's words; the beginning, as later errors follow from earlier ones."""
+    text = _TEMPORARY.sub("", _CHATTER.sub("", log)).strip()
+    return text if len(text) <= _LOG_CHARACTERS else text[:_LOG_CHARACTERS] + "\n[cut]"
 
 
 def _pack(artifact: Path, source: str, kept: Path) -> None:

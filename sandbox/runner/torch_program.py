@@ -2,7 +2,7 @@
 
 Its constructor runs once. Parameters are then put into the harness's own buffers, under the names that the task gives, so that their
 contents are the verifier's and change with each call; inputs are tensors on such buffers too, made anew for each call. Outputs are
-checked and copied to where they are wanted by address, as part of the call. Nothing here knows the problem: neither its own module
+checked as part of the call, and copied by address to where they are wanted. Nothing here knows the problem: neither its own module
 nor its `get_inputs` is in this process, and the candidate's own `get_inputs`, if it has one, is never called.
 """
 
@@ -20,7 +20,7 @@ from gpu_base import CudaFailure, Gpu
 from gpu_call import Call, NotLoadable
 from torch_extensions import Prebuilt
 from torch_load import filled
-from torch_output import TYPES, Wanted, take
+from torch_output import TYPES, Taken, Wanted, take
 from torch_settings import Settings
 
 _MODULE, _to = torch.nn.Module, torch.nn.Module.to
@@ -55,7 +55,7 @@ class TorchProgram:
             raise NotLoadable(f"{entry} is not a torch.nn.Module")
 
     def launches(self, call: Call, spec: Mapping[str, Any]) -> list[Callable[[], None]]:
-        """The one thing to run for a call: `ready` before it, outside of the time, then itself."""
+        """The one thing to run for a call, a `Forward`."""
         pointers = [param.value for param in call.params(None)]
         return [Forward(self, [Bound(self._spec, arg, int(pointer)) for arg, pointer in zip(spec["args"], pointers, strict=True)])]
 
@@ -74,8 +74,8 @@ class TorchProgram:
                 self._place(name, tensor)
         return inputs
 
-    def call(self, inputs: Mapping[str, Any], bound: Sequence[Bound]) -> None:
-        """`forward`, and its outputs to their places. Raises `CudaFailure` and `Disguised`."""
+    def call(self, inputs: Mapping[str, Any], bound: Sequence[Bound]) -> list[Taken]:
+        """`forward`, and its outputs checked. Raises `CudaFailure` and `Disguised`."""
         try:
             with _no_grad():
                 returned = self._model(*filled(self._inputs, inputs))
@@ -83,8 +83,12 @@ class TorchProgram:
             raise CudaFailure(f"forward: {torch_load.in_words(error)}") from error
         wanted = {item.name: Wanted(item.pointer, item.nbytes, item.dtype, item.shape) for item in bound if item.is_output}
         theirs = [(item.pointer, item.pointer + item.nbytes) for item in bound if not item.is_output]
-        for taken in take(returned, self._outputs, wanted, self._device, theirs):
-            self._gpu.copy(taken.pointer, taken.source, taken.nbytes)
+        return take(returned, self._outputs, wanted, self._device, theirs)
+
+    def deliver(self, outputs: Sequence[Taken]) -> None:
+        """Queue the copies of outputs to where they are wanted."""
+        for output in outputs:
+            self._gpu.copy(output.pointer, output.source, output.nbytes)
 
     def _place(self, name: str, contents: torch.Tensor) -> None:
         held = self._held.get(name)
@@ -117,18 +121,32 @@ class Bound:
 
 
 class Forward:
-    """A call that can be made again and again. `ready` is what need not be timed; a call that was not made ready does it itself."""
+    """A call that can be made again and again: `ready`, `compute` and `collect` in this order, or all three by calling it.
+
+    The candidate's time is that of `compute`, which includes bringing its outputs into plain memory. The copies that `collect` makes
+    are the harness's: queued behind `compute` at once, they take what is in memory by then.
+    """
 
     def __init__(self, program: TorchProgram, bound: Sequence[Bound]) -> None:
         self._program, self._bound = program, bound
-        self._inputs: dict[str, Any] | None = None
+        self._inputs: dict[str, Any] = {}
+        self._outputs: list[Taken] = []
 
     def ready(self) -> None:
         self._inputs = self._program.prepare(self._bound)
 
+    def compute(self) -> None:
+        self._outputs = self._program.call(self._inputs, self._bound)
+        self._inputs = {}
+
+    def collect(self) -> None:
+        self._program.deliver(self._outputs)
+        self._outputs = []
+
     def __call__(self) -> None:
-        inputs, self._inputs = self._inputs or self._program.prepare(self._bound), None
-        self._program.call(inputs, self._bound)
+        self.ready()
+        self.compute()
+        self.collect()
 
 
 class _OnGpu:

@@ -152,7 +152,8 @@ def test_statistics_that_are_only_read_are_inputs_and_variances_positive(tmp_pat
 def test_a_mask_in_a_buffer_is_a_constant(tmp_path):
     source = problems.HEAD + (
         "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "        self.register_buffer('mask', torch.tril(torch.ones(6, 6)))\n\n    def forward(self, x):\n        return x * self.mask + 1\n\n"
+        "        self.register_buffer('mask', torch.tril(torch.ones(6, 6)))\n\n"
+        "    def forward(self, x):\n        return x * self.mask + 1\n\n"
         "def get_inputs():\n    return [torch.randn(6, 6)]\n" + problems.NO_INIT
     )
     task = load(source, tmp_path)

@@ -297,9 +297,8 @@ if hasattr(torch.backends, 'fp32_precision'):
 
 
 def test_switches_turned_at_import_or_in_an_earlier_call_are_put_back(runner, tasks, tmp_path):
-    seen = (
-        "import candidate\ncandidate.SEEN.append((torch.get_default_dtype(), torch.empty(0).device.type, torch.is_autocast_enabled('cpu'), "
-    )
+    seen = "import candidate\ncandidate.SEEN.append((torch.get_default_dtype(), torch.empty(0).device.type, "
+    seen += "torch.is_autocast_enabled('cpu'), "
     seen += "torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.rand(1).item()))\n"
     turn = "".join(line + "\n" for line in SWITCHES.strip().splitlines())
     run = Run(
@@ -328,15 +327,18 @@ def test_memory_that_is_handed_out_next_is_poisoned(runner, tasks, tmp_path, mon
     assert len({byte for _, byte in filled}) == 2  # a NaN at one call, a finite number at the next
 
 
-def test_what_need_not_be_timed_is_done_before(runner, tasks, tmp_path):
+def test_what_is_not_the_candidates_is_done_before_and_after(runner, tasks, tmp_path):
     run = Run(runner, tasks["LINEAR"], tasks["LINEAR"].baseline, tmp_path)
     call = run.prepared(1)
     (forward,) = call._launches
     forward.ready()
     bound = run.program._held["linear.weight"].data_ptr()
     assert bound == next(tensor for tensor in call._tensors if tensor.name == "w_linear_weight").buffer.pointer
-    forward()
+    forward.compute()
+    assert np.isnan(run.outputs(call)["y0"]).all()  # still poisoned
+    forward.collect()
     np.testing.assert_allclose(run.outputs(call)["y0"], run.exact["y0"], rtol=1e-4, atol=1e-5)
+    assert forward._outputs == []  # its memory goes back to the allocator
 
 
 def test_calls_on_other_buffers_have_their_own_parameters(runner, tasks, tmp_path):
