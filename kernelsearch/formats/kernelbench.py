@@ -71,8 +71,11 @@ def export_model_new(task: Task, candidate: Candidate) -> str:
     if task.torch is None or task.reference is None or task.form is not Form.LAUNCHER:
         raise UsageError(f"task {task.name!r}: only a launcher of a PyTorch problem can be exported as a ModelNew")
     where = f"{task.suite}/{task.name}"
-    body = pyproblem.with_forward(task.reference.source, _forward(task, task.torch), where=where)
+    lines = pyproblem.with_forward(task.reference.source, _forward(task, task.torch), where=where).splitlines(keepends=True)
+    first = [line for line in lines if line.startswith("from __future__ import")]  # must stand before all other code
+    body = "".join(line for line in lines if line not in first)
     return _EXPORT.format(
+        first="".join(first),
         task=where,
         source=_quoted(candidate.source),
         call=_quoted(_CALL.replace("ENTRY", task.entry or LAUNCHER)),
@@ -189,7 +192,7 @@ void run(std::vector<std::int64_t> pointers) { call_entry(ENTRY, pointers); }
 """
 _EXPORT = '''"""A kernel for {task}, found by kernelsearch: a CUDA launcher behind the interface of KernelBench."""
 
-from torch.utils.cpp_extension import load_inline as _load_inline
+{first}from torch.utils.cpp_extension import load_inline as _load_inline
 
 _SOURCE = {source}
 _CALL = {call}

@@ -270,7 +270,7 @@ extern "C" void solve(const float* x, const float* low, const float* high, float
 @pytest.mark.parametrize("name", sorted(LAUNCHERS))
 def test_an_exported_module_computes_what_the_model_does(tmp_path, monkeypatch, name):
     """The launcher is compiled by g++ for the host in the place of nvcc, and called with addresses just the same."""
-    source = getattr(problems, name)
+    source = "from __future__ import annotations\n" + getattr(problems, name)
     task = launcher_task(source, tmp_path, LAUNCHERS[name])
     candidate = Candidate(task="", source=task.baseline, flags=("-O3",), origin=Origin(proposer="test"))
     asked = []

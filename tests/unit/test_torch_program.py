@@ -299,7 +299,8 @@ if hasattr(torch.backends, 'fp32_precision'):
 def test_switches_turned_at_import_or_in_an_earlier_call_are_put_back(runner, tasks, tmp_path):
     seen = "import candidate\ncandidate.SEEN.append((torch.get_default_dtype(), torch.empty(0).device.type, "
     seen += "torch.is_autocast_enabled('cpu'), "
-    seen += "torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.rand(1).item()))\n"
+    seen += "torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, "
+    seen += "torch.get_float32_matmul_precision(), torch.rand(1).item()))\n"
     turn = "".join(line + "\n" for line in SWITCHES.strip().splitlines())
     run = Run(
         runner,
