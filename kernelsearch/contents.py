@@ -36,13 +36,16 @@ _LOG2_E = 3_025_554  # log2(e) * 4, in units of 2^-19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a tensor's contents are drawn. Integer tensors take `low` and `span` (how many values), float ones the call's distribution."""
+    """How a tensor's contents are drawn. Integer tensors take `low` and `span` (how many values), float ones the call's distribution,
+    unless `distribution` names another, times two to the power of `exponent`."""
 
     dtype: str
     position: int  # of the tensor among the call's arguments: each gets a stream of its own
     count: int  # elements
     low: int = 0
     span: int = 0
+    exponent: int = 0
+    distribution: str = ""
 
     @property
     def is_float(self) -> bool:
@@ -64,6 +67,8 @@ def tensor_key(key: int, position: int) -> int:
 def draw(recipe: Recipe, key: int, distribution: str) -> Array:
     """Stored contents of a tensor, flat, in `STORED[recipe.dtype]`; bfloat16 as its bits."""
     own = tensor_key(key, recipe.position)
+    distribution = recipe.distribution or distribution
+    scale = np.float32(2.0**recipe.exponent)
     out = np.empty(recipe.count, dtype=STORED[recipe.dtype])
     for start in range(0, recipe.count, _BLOCK):
         index = np.arange(start, min(start + _BLOCK, recipe.count), dtype=np.uint64)
@@ -71,7 +76,7 @@ def draw(recipe: Recipe, key: int, distribution: str) -> Array:
         if not recipe.is_float:
             out[start : start + _BLOCK] = (bits % np.uint64(recipe.span) + np.uint64(recipe.low & _MASK)).astype(out.dtype)
             continue
-        values = _floats(bits, distribution, index, own, recipe.count)
+        values = _floats(bits, distribution, index, own, recipe.count) * scale
         if recipe.dtype == "f64":
             wide = values.astype(np.float64)
             if distribution != "integers":

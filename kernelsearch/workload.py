@@ -9,6 +9,7 @@ widened to float32 when read back.
 
 from __future__ import annotations
 
+import math
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -245,7 +246,10 @@ class _Contents:
             return None
         count = int(np.prod(self.task.shape(arg, self.case), dtype=np.int64))
         if arg.dtype.is_float:
-            return Recipe(dtype=arg.dtype.value, position=position, count=count)
+            exponent, own = math.frexp(arg.scale)[1] - 1, arg.distribution
+            return Recipe(
+                dtype=arg.dtype.value, position=position, count=count, exponent=exponent, distribution=own.value if own else ""
+            )
         low, high = self._bounds(arg)
         return Recipe(dtype=arg.dtype.value, position=position, count=count, low=low, span=high - low)
 

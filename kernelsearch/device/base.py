@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from kernelsearch.contents import Recipe
-from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, Verdict
+from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, TorchCall, Verdict
+from kernelsearch.sanitizer import SanitizerReport
 
 POISON = 0xFF
 """Every byte of an output before a call: NaN in all float types, -1 or the maximum in integers."""
@@ -114,6 +115,7 @@ class Job:
     plan: LaunchPlan | None
     calls: tuple[Call, ...]
     mode: Mode
+    torch: TorchCall | None = None  # how a module of the torch form is called
     samples: tuple[Sample, ...] = ()
     rival: Job | None = None
     rival_fresh: bool = False
@@ -208,6 +210,10 @@ class Device(Protocol):
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         """Collect the named counters for the job's first call."""
+        ...
+
+    def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
+        """What compute-sanitizer says of the job's calls (mode PROFILE), tool by tool; none on a device that looks at accesses itself."""
         ...
 
     def close(self) -> None:

@@ -7,31 +7,30 @@ the process that takes the times; what it could forge there is bounded by our ow
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from kernelsearch import contents, nsight, paths, wire
+from kernelsearch import nsight, sanitizer
 from kernelsearch.device import nvml
 from kernelsearch.device.base import Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
-from kernelsearch.device.boxed import BEGUN, Boxes
+from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
-from kernelsearch.sandbox.base import Box, BoxResult, Limits, Sandbox
+from kernelsearch.sanitizer import SanitizerReport
+from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
 from kernelsearch.sandbox.files import read_left
 
 _WARM_BOXES = 4  # each is ready after about a second, and a candidate takes two
 _WARM_PROFILERS = 1
-_LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
+_WARM_TORCH_BOXES = 3
 _TABLE_BYTES = 8 << 20
-SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
 _MODULES = {"cupy": ("cupy", "numpy"), "pycuda": ("pycuda", "numpy")}
 _EXTRAS = {"cupy": "gpu", "pycuda": "pycuda"}
 _PASSED_ON = ("LD_LIBRARY_PATH", "CUDA_PATH", "CUDA_HOME")  # where a machine's libraries lie; ours to trust
@@ -44,15 +43,17 @@ class CudaDevice:
         self._gpu = _gpu(ordinal)
         self._hardware = hardware
         self._backend = backend
-        self._libraries = _libraries(backend)
+        self._libraries = libraries(_MODULES[backend], _EXTRAS[backend])
         self._sandbox = sandbox
         self._scratch = scratch
         self._support = support
         self._lock = GpuLock(self._gpu.uuid)
         self._profilers: dict[tuple[str, ...], WarmPool] = {}
+        self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
         self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
         self._boxes = Boxes(self._pool, self._lock, support, self._gpu.uuid, self._gpu.name)
+        self._torch_boxes: Boxes | None = None
         self._facts = {
             "gpu": self._gpu.name,
             "gpu uuid": self._gpu.uuid,
@@ -81,7 +82,8 @@ class CudaDevice:
         return True
 
     def run(self, job: Job, rung: Rung | None = None) -> JobResult:
-        return self._boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid), nvml.around)
+        boxes = self._boxes if job.torch is None else self._with_torch()
+        return boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid), nvml.around)
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         started = time.monotonic()
@@ -103,21 +105,53 @@ class CudaDevice:
         kernels = tuple(KernelCounters(kernel=row.kernel, metrics=found) for row, found in zip(table.kernels, wanted, strict=True))
         return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
 
+    def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
+        """One report a tool, up to the first that is not clean."""
+        path = sanitizer.find()
+        if path is None:
+            return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
+        reports: list[SanitizerReport] = []
+        for tool in sanitizer.TOOLS:
+            slot = self._sanitizer(path, tool).take()
+            try:
+                _, end = self._serve(slot, job, quiet=False)
+                text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+            finally:
+                slot.close()
+            report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
+            reports.append(replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions)))
+            if report.hazards:
+                break
+        return tuple(reports)
+
     def close(self) -> None:
-        self._boxes.close()
-        self._pool.close()
+        for boxes in (self._boxes, self._torch_boxes):
+            if boxes is not None:
+                boxes.close()
         with self._profilers_lock:
-            for pool in self._profilers.values():
+            for pool in (*self._profilers.values(), *self._sanitizers.values()):
                 pool.close()
 
-    def _serve(self, slot: Slot, job: Job) -> tuple[JobResult, BoxResult | None]:
+    def _sanitizer(self, path: Path, tool: str) -> WarmPool:
+        """A box in which the runner waits under the sanitizer; started when it is first needed, since most candidates never are."""
+
+        def describe(folder: Path) -> Box:
+            command = sanitizer.command(path, tool, folder / "out" / "sanitizer.txt", self._runner(folder))
+            return self._box(folder, command, (path.parent,))
+
+        with self._profilers_lock:
+            if tool not in self._sanitizers:
+                self._sanitizers[tool] = WarmPool(self._sandbox, self._scratch, describe, 0)
+            return self._sanitizers[tool]
+
+    def _serve(self, slot: Slot, job: Job, *, quiet: bool = True) -> tuple[JobResult, BoxResult | None]:
         """Run `job` in the box of `slot`, each call once; with how the box ended, if it came to that."""
         try:
             delivery = Delivery(job, slot.inputs, slot.outputs, self._support, ())
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error)), None
         try:
-            with self._lock.alone(quiet=True):
+            with self._lock.alone(quiet=quiet):
                 slot.box.send(b"go\n")
                 end = slot.box.wait(job.timeout_s)
             if end.timed_out:
@@ -131,6 +165,17 @@ class CudaDevice:
         finally:
             delivery.close()
 
+    def _with_torch(self) -> Boxes:
+        """Boxes whose processes have imported torch, which takes seconds: started once a task wants them."""
+        with self._profilers_lock:
+            if self._torch_boxes is None:
+                libraries(("torch",), "torch")
+                pool = WarmPool(
+                    self._sandbox, self._scratch, lambda folder: self._box(folder, (*self._runner(folder), "torch")), _WARM_TORCH_BOXES
+                )
+                self._torch_boxes = Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name)
+            return self._torch_boxes
+
     def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
         """Boxes in which the runner waits under the profiler: starting the two takes longer than the profile itself."""
 
@@ -143,31 +188,17 @@ class CudaDevice:
             return self._profilers[metrics]
 
     def _runner(self, folder: Path) -> tuple[str, ...]:
-        script = paths.data("sandbox") / "runner" / "gpu.py"
-        folders = (str(folder / "in"), str(folder / "out"))
-        return (sys.executable, str(script), self._backend, *folders, str(self._lock.quiet), wire.__file__, contents.__file__)
+        return runner_command(self._backend, folder, self._lock)
 
     def _box(self, folder: Path, command: tuple[str, ...], more: tuple[Path, ...] = ()) -> Box:
-        prefixes = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent)
-        runner = paths.data("sandbox") / "runner"
-        return Box(
-            command=command,
-            readable=(folder / "in", self._lock.quiet, runner, *SHARED, *prefixes, *self._libraries, *more),
-            channel=True,
-            writable=(folder / "out",),
-            devices=self._gpu.nodes,
-            env={
-                "CUDA_VISIBLE_DEVICES": self._gpu.uuid,
-                "CUDA_CACHE_DISABLE": "1",
-                "CUDA_MODULE_LOADING": "EAGER",
-                "OPENBLAS_NUM_THREADS": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTHONPATH": ":".join(str(path) for path in self._libraries),
-                "LC_ALL": "C",
-                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-            },
-            limits=_LASTING,
-        )
+        box = runner_box(command, folder, self._lock, self._libraries, more)
+        env = {
+            "CUDA_VISIBLE_DEVICES": self._gpu.uuid,
+            "CUDA_CACHE_DISABLE": "1",
+            "CUDA_MODULE_LOADING": "EAGER",
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        }
+        return replace(box, devices=self._gpu.nodes, env={**box.env, **env})
 
 
 def _gpu(ordinal: int) -> nvml.GpuInfo:
@@ -177,15 +208,3 @@ def _gpu(ordinal: int) -> nvml.GpuInfo:
     if not 0 <= ordinal < len(gpus):
         raise ToolMissing(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
     return gpus[ordinal]
-
-
-def _libraries(backend: str) -> tuple[Path, ...]:
-    """The folders that Python finds the backend and NumPy in: the box gets these, and not all of our own search path."""
-    folders = []
-    for module in _MODULES[backend]:
-        spec = importlib.util.find_spec(module)
-        if spec is None or spec.origin is None:
-            remedy = f"pip install 'kernelsearch[{_EXTRAS[backend]}]'"
-            raise ToolMissing(f"{module} is not installed, and the device needs it: {remedy}")
-        folders.append(Path(spec.origin).parent.parent)
-    return tuple(dict.fromkeys(folders))

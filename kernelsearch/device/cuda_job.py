@@ -10,7 +10,7 @@ import json
 import mmap
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,7 @@ class Delivery:
             {
                 "mode": "once" if once else "serve",
                 "entry": self._job.entry,
+                "torch": None if self._job.torch is None else asdict(self._job.torch),
                 "flush_l2": self._job.timing.flush_l2,
                 "calls": [self._call(call, once) for call in self._job.calls],
             }
@@ -156,7 +157,10 @@ class Delivery:
     def _arg(self, arg: Tensor | Scalar) -> dict[str, Any]:
         if isinstance(arg, Scalar):
             return {"dtype": arg.dtype.value, "value": arg.value}
-        drawn = arg.recipe is not None and arg.file is None
+        draw = None
+        if arg.recipe is not None and arg.file is None:
+            forced = contents.DISTRIBUTIONS.index(arg.recipe.distribution) if arg.recipe.distribution else -1
+            draw = {"low": arg.recipe.low, "span": arg.recipe.span, "distribution": forced, "exponent": arg.recipe.exponent}
         return {
             "name": arg.name,
             "dtype": arg.dtype.value,
@@ -165,7 +169,7 @@ class Delivery:
             "nbytes": arg.nbytes,
             "written": arg.written,
             "input": None if arg.file is None else self._link(arg.file),
-            "draw": {"low": arg.recipe.low, "span": arg.recipe.span} if drawn and arg.recipe is not None else None,
+            "draw": draw,
         }
 
 

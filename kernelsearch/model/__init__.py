@@ -21,7 +21,7 @@ from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, Ti
 from kernelsearch.model.profile import Bottleneck, Metric, MetricSet, Profile, Resource
 from kernelsearch.model.reward import Reward, RewardProfile, Term
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
-from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance
+from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
 
 __all__ = [
     "Arg",
@@ -71,6 +71,7 @@ __all__ = [
     "Term",
     "TimeKind",
     "Tolerance",
+    "TorchCall",
     "Totals",
     "Usage",
     "Verdict",

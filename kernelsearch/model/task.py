@@ -6,6 +6,7 @@ Identity: `digest` of the task covers all fields but `notes` and `assumptions`. 
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,7 @@ class Form(enum.Enum):
 
     LAUNCHER = "launcher"  # an extern "C" host function on device pointers
     KERNELS = "kernels"  # only __global__ functions and a launch plan; no candidate host code runs
+    TORCH = "torch"  # a Python module with a class ModelNew, in the manner of KernelBench
 
 
 class ArgKind(enum.Enum):
@@ -60,12 +62,24 @@ class ArgKind(enum.Enum):
     SCALAR = "scalar"
 
 
+class Distribution(enum.Enum):
+    """How the contents of float inputs are drawn. Integer inputs follow `Arg.low`/`Arg.high`."""
+
+    NORMAL = "normal"  # zero mean, unit variance: the only one that shows lost precision reliably
+    UNIFORM = "uniform"  # [-1, 1)
+    POSITIVE = "positive"  # [0.1, 1.1): for operators whose domain is positive
+    LOGNORMAL = "lognormal"  # heavy-tailed
+    SPIKES = "spikes"  # normal, but 0.1 % of elements (four at least) lie beyond 100, of either sign, at random places
+    INTEGERS = "integers"  # {-2..2}: exact in every float type, so index errors show at any tolerance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arg:
     """One argument of the entry, in call order.
 
     `shape` (tensors): extents as expressions over the case's sizes. `value` (scalars): the number passed unless a case
-    overrides it. `low`/`high` (integer tensors): inclusive lower and exclusive upper bound of random contents.
+    overrides it. `low`/`high` (integer tensors): inclusive lower and exclusive upper bound of random contents. Float tensors:
+    `scale`, a power of two so that it costs no bit, multiplies what is drawn; `distribution` replaces the call's own.
     """
 
     name: str
@@ -75,8 +89,12 @@ class Arg:
     value: Number | None = None
     low: Expression | None = None
     high: Expression | None = None
+    scale: float = 1.0
+    distribution: Distribution | None = None
 
     def __post_init__(self) -> None:
+        if self.scale <= 0 or math.frexp(self.scale)[0] != 0.5:
+            raise UsageError(f"argument {self.name!r}: scale {self.scale:g} is not a power of two")
         if not self.name.isidentifier():
             raise UsageError(f"argument name {self.name!r} is not an identifier")
         if self.is_tensor and not self.shape:
@@ -119,17 +137,6 @@ class Case:
         return {**self.sizes, **self.scalars}
 
 
-class Distribution(enum.Enum):
-    """How the contents of float inputs are drawn. Integer inputs follow `Arg.low`/`Arg.high`."""
-
-    NORMAL = "normal"  # zero mean, unit variance: the only one that shows lost precision reliably
-    UNIFORM = "uniform"  # [-1, 1)
-    POSITIVE = "positive"  # [0.1, 1.1): for operators whose domain is positive
-    LOGNORMAL = "lognormal"  # heavy-tailed
-    SPIKES = "spikes"  # normal, but 0.1 % of elements (four at least) lie beyond 100, of either sign, at random places
-    INTEGERS = "integers"  # {-2..2}: exact in every float type, so index errors show at any tolerance
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
     """When an output counts as right.
@@ -156,13 +163,31 @@ class Reference:
     """A trusted NumPy function in float64, run by the verifier outside the box.
 
     Called as `function(**inputs, **sizes, **scalars)` with float inputs widened to float64; returns one array, or a dict of
-    arrays by output name. `inputs`, if named, is called as `inputs(rng, sizes, distribution)` and returns arrays for the inputs
+    arrays by output name. With `Task.torch` it is a PyTorch problem instead, whose `function` is a module's class: it runs in a process
+    of its own, on float64 too. `inputs`, if named, is called as `inputs(rng, sizes, distribution)` and returns arrays for the inputs
     that need structure (a CSR row pointer, a permutation); the others are drawn as usual.
     """
 
     source: str
     function: str
     inputs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchCall:
+    """How a PyTorch module is made and called on the task's tensors: all that a box is told of a problem.
+
+    `init`, `inputs` and `outputs` are JSON trees: the constructor's arguments, those of `forward`, and what it returns. A node is
+    {"arg": name}, {"value": a Python literal as text}, {"list": [nodes]} or {"tuple": [nodes]}. `parameters`: argument -> the
+    parameter or buffer that it is the contents of, as `named_parameters` calls it. `shapes` are torch's own: () where the
+    argument's is (1,).
+    """
+
+    init: str
+    inputs: str
+    outputs: str
+    parameters: Mapping[str, str]
+    shapes: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +200,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A kernel to make faster. `baseline` is its CUDA source; `flags` are the compiler flags it is built with."""
+    """A kernel to make faster. `baseline` is its source; `flags` are the compiler flags it is built with.
+
+    `torch` belongs to what was read from a PyTorch problem, whichever form its candidates have; the reference is then the problem.
+    """
 
     name: str
     suite: str = "user"
     form: Form
-    entry: str | None  # the host function of a launcher; None for the kernels form
+    entry: str | None  # the host function of a launcher, the class of a torch module; None for the kernels form
     args: tuple[Arg, ...]
     cases: tuple[Case, ...]
     distributions: tuple[Distribution, ...] = (Distribution.NORMAL, Distribution.INTEGERS)
@@ -189,6 +217,7 @@ class Task:
     baseline: str
     flags: tuple[str, ...] = ("-O3",)
     reference: Reference | None = None
+    torch: TorchCall | None = None
     policy: Policy = Policy()
     notes: str = ""
     assumptions: tuple[str, ...] = ()
@@ -197,8 +226,12 @@ class Task:
         names = [arg.name for arg in self.args]
         if doubled := {name for name in names if names.count(name) > 1}:
             raise UsageError(f"task {self.name!r}: argument named twice: {', '.join(sorted(doubled))}")
-        if (self.form is Form.LAUNCHER) != (self.entry is not None):
-            raise UsageError(f"task {self.name!r}: `entry` belongs to the launcher form, and only to it")
+        if self.form is Form.TORCH and self.torch is None:
+            raise UsageError(f"task {self.name!r}: the torch form is read from a KernelBench file, not from a task file")
+        if (self.form is Form.KERNELS) != (self.entry is None):
+            raise UsageError(f"task {self.name!r}: `entry` belongs to the launcher form and to torch, and only to them")
+        if self.torch is not None and self.reference is None:
+            raise UsageError(f"task {self.name!r}: a PyTorch problem is its own reference, which is missing")
         if not any(arg.is_written for arg in self.args):
             raise UsageError(f"task {self.name!r}: no argument is an output")
         if not any(case.timed for case in self.cases):

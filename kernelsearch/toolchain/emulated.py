@@ -58,6 +58,9 @@ class EmulatedToolchain(Toolchain):
 
     def build(self, candidate: Candidate, task: Task) -> Build:
         """The shared object of `candidate`, with nvcc's evidence where there is an nvcc. Both compile at the same time."""
+        if task.form is Form.TORCH:
+            log = "the emulated device runs no PyTorch modules; give the problem a launcher, or use a GPU"
+            return Build(ok=False, toolchain=self.name, failure=Verdict.UNSUPPORTED, log=log)
         if self._nvcc is None:
             return dataclasses.replace(self._build(candidate, task, accepted_by_nvcc=False), toolchain=self.name)
         with ThreadPoolExecutor(max_workers=1) as pool:

@@ -1,6 +1,6 @@
 """The program inside the box: serves one candidate and ends.
 
-    python gpu.py cupy|pycuda|host INPUTS OUTPUTS QUIET_LOCK WIRE CONTENTS
+    python gpu.py cupy|pycuda|host INPUTS OUTPUTS QUIET_LOCK WIRE CONTENTS [torch]
 
 It imports its library, makes the CUDA context and writes one line of JSON to say that it is ready; a line on standard input
 starts the job. INPUTS holds `job.json` and what it names, and is read only; results go to files that already lie in OUTPUTS. The calls
@@ -28,15 +28,11 @@ from typing import Any
 
 import numpy as np
 from gpu_base import CudaFailure, Gpu, Handle, Param
-from gpu_call import NotLoadable, Program
+from gpu_call import Disguised, NotLoadable, Program
 from gpu_regions import GpuSupport, HostSupport, Region, Support
 from gpu_serve import Server, serve
 
 _PROBE_WORDS = 1 << 25  # 256 MiB
-
-
-class Cheated(Exception):
-    """The candidate changed what it may not."""
 
 
 def main() -> None:
@@ -44,6 +40,8 @@ def main() -> None:
     wire, contents = _module("wire", sys.argv[5]), _module("contents", sys.argv[6])
     try:
         gpu = _open(backend, lock)
+        if sys.argv[7:] == ["torch"]:
+            import torch_program  # noqa: F401 - takes seconds, and must be there before the candidate
         ready = {"facts": gpu.facts()}
     except (ImportError, CudaFailure) as error:
         _say({"error": f"{type(error).__name__}: {error}"})
@@ -98,7 +96,7 @@ def _work(gpu: Gpu, job: Mapping[str, Any], folders: tuple[Path, Path], wire: Mo
         if job["mode"] == "probe":
             report["notes"] = _probe(gpu, module)
             return report
-        program = Program(gpu, folders[0] / "artifact", job["entry"])
+        program = _program(gpu, folders[0] / "artifact", job)
         server = Server(gpu, program, job, folders, _support(gpu, module, contents))
         if job["mode"] == "serve":
             channel = socket.socket(fileno=int(os.environ["KS_CHANNEL"]))
@@ -107,9 +105,18 @@ def _work(gpu: Gpu, job: Mapping[str, Any], folders: tuple[Path, Path], wire: Mo
             server.once()
     except (CudaFailure, NotLoadable) as error:
         report.update(failure="crashed", detail=f"{server.label if server else label}: {error}")
-    except Cheated as error:
+    except Disguised as error:
         report.update(failure="cheated", detail=f"{server.label if server else label}: {error}")
     return report
+
+
+def _program(gpu: Gpu, artifact: Path, job: Mapping[str, Any]) -> Program:
+    if job["torch"] is None:
+        return Program(gpu, artifact, job["entry"])
+    from torch_program import TorchProgram
+
+    made: Program = TorchProgram(gpu, artifact, job["torch"], job["entry"], "cuda" if gpu.on_device else "cpu")
+    return made
 
 
 def _support(gpu: Gpu, module: Handle, contents: ModuleType) -> Callable[[list[Region], list[Region]], Support]:

@@ -10,7 +10,7 @@ import ctypes
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gpu_base import CudaFailure, Gpu, Param, param
@@ -38,8 +38,25 @@ _C_TYPES: dict[str, Any] = {
 Launch = Callable[[], None]
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """A launch with work of ours before and behind it."""
+
+    def ready(self) -> None: ...
+
+    def compute(self) -> None: ...
+
+    def collect(self) -> None: ...
+
+    def __call__(self) -> None: ...
+
+
 class NotLoadable(Exception):
     """The candidate's shared object cannot be loaded, or has no such entry."""
+
+
+class Disguised(Exception):
+    """What was returned is no plain tensor in memory of its own: there is no honest way to come by one."""
 
 
 class Buffer:
@@ -83,7 +100,18 @@ class Tensor:
             return Region(COPIED, where, self.buffer.nbytes, self._position, self._position, source=self._pristine.pointer)
         if (draw := self._spec["draw"]) is None:
             return Region(POISONED, where, self._spec["count"], self._position, self._position, dtype)
-        return Region(DRAWN, where, self._spec["count"], self._position, self._position, dtype, draw["low"], draw["span"])
+        return Region(
+            DRAWN,
+            where,
+            self._spec["count"],
+            self._position,
+            self._position,
+            dtype,
+            low=draw["low"],
+            span=draw["span"],
+            distribution=draw["distribution"],
+            exponent=draw["exponent"],
+        )
 
     @property
     def bytes_region(self) -> Region:
@@ -148,9 +176,22 @@ class Call:
                 found.append(param(item["dtype"], item["value"]))
         return found
 
-    def launch(self) -> None:
+    def ready(self) -> None:
+        """What must be done before the candidate's own work, and is not part of it."""
         for launch in self._launches:
-            launch()
+            if isinstance(launch, Staged):
+                launch.ready()
+
+    def launch(self) -> None:
+        """The candidate's own work."""
+        for launch in self._launches:
+            launch.compute() if isinstance(launch, Staged) else launch()
+
+    def collect(self) -> None:
+        """Bring outputs that lie elsewhere into their buffers."""
+        for launch in self._launches:
+            if isinstance(launch, Staged):
+                launch.collect()
 
     def export(self, outputs: Path, number: int) -> None:
         """Write what the outputs hold to the files of export `number`."""

@@ -17,7 +17,7 @@ import numpy as np
 from gpu_base import Gpu, Handle, Param
 
 DRAWN, COPIED, POISONED, GUARD = range(4)
-_ROW = struct.Struct("<QQQqQQQii")  # struct Region of support.cu
+_ROW = struct.Struct("<QQQqQQQiiii")  # struct Region of support.cu
 _THREADS, _BLOCKS = 256, 512
 _MASK = (1 << 64) - 1
 _SHARED_BYTES = 48 * 1024
@@ -36,6 +36,8 @@ class Region:
     low: int = 0
     span: int = 1
     source: int = 0
+    distribution: int = -1  # in place of the call's own, unless negative
+    exponent: int = 0  # floats are scaled by two to this power
 
     @property
     def stretch(self) -> int:
@@ -43,9 +45,8 @@ class Region:
         return max(1, self.count // max(4, self.count // 1000))
 
     def pack(self) -> bytes:
-        return _ROW.pack(
-            self.pointer, self.count, self.position, self.low, self.span, self.source, self.stretch, self.kind, self.dtype
-        )
+        numbers = (self.pointer, self.count, self.position, self.low, self.span, self.source, self.stretch)
+        return _ROW.pack(*numbers, self.kind, self.dtype, self.distribution, self.exponent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +157,17 @@ class HostSupport:
 
     def seal(self, keys: Keys) -> None:
         self._early = self._digests(keys)
-        kept = [(index, region) for index, region in enumerate(self._regions)]
-        self._changed = [
-            0 if region.kind == POISONED else int(np.count_nonzero(_view(region, self._contents) != np.frombuffer(self._pristine[index], np.uint8)))
-            for index, region in kept
-        ]
+        self._changed = [0 if region.kind == POISONED else self._differing(index) for index, region in enumerate(self._regions)]
 
     def look(self, keys: Keys) -> Seen:
         return Seen(self._early, self._digests(keys), self._changed)
 
     def free(self) -> None:
         self._pristine.clear()
+
+    def _differing(self, index: int) -> int:
+        now, then = _view(self._regions[index], self._contents), np.frombuffer(self._pristine[index], np.uint8)
+        return int(np.count_nonzero(now != then))
 
     def _digests(self, keys: Keys) -> int:
         return sum(self._contents.digest(_view(region, self._contents), keys.seal) for region in self._outputs) & _MASK
@@ -175,8 +176,17 @@ class HostSupport:
         if region.kind == COPIED:
             return ctypes.string_at(region.source, region.count)
         dtype = self._contents.DTYPES[region.dtype]
-        recipe = self._contents.Recipe(dtype=dtype, position=region.position, count=region.count, low=region.low, span=region.span)
         if region.kind == DRAWN:
+            forced = self._contents.DISTRIBUTIONS[region.distribution] if region.distribution >= 0 else ""
+            recipe = self._contents.Recipe(
+                dtype=dtype,
+                position=region.position,
+                count=region.count,
+                low=region.low,
+                span=region.span,
+                exponent=region.exponent,
+                distribution=forced,
+            )
             return bytes(self._contents.draw(recipe, keys.contents, self._contents.DISTRIBUTIONS[keys.distribution]).tobytes())
         nbytes = region.count * np.dtype(self._contents.STORED[dtype]).itemsize
         if region.kind == POISONED and not keys.poison:

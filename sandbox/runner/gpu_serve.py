@@ -68,9 +68,11 @@ class Server:
         ready.support.prepare(around)
         if self._flush_at:
             gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
+        ready.call.ready()
         gpu.record(self._begin)
         ready.call.launch()
         gpu.record(self._end)
+        ready.call.collect()
         ready.support.seal(around)
         gpu.synchronise()  # all streams: what is still to come shows in the second digest
         seen = ready.support.look(around)

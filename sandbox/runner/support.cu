@@ -16,7 +16,9 @@ struct Region {
     u64 source;     // what a copied region is a copy of
     u64 stretch;    // elements to one spike
     int kind;
-    int dtype;      // index in contents.DTYPES
+    int dtype;         // index in contents.DTYPES
+    int distribution;  // in place of the call's own, unless negative
+    int exponent;      // floats are scaled by two to this power
 };
 
 enum Kind { DRAWN = 0, COPIED = 1, POISONED = 2, GUARD = 3 };
@@ -63,7 +65,8 @@ __device__ __forceinline__ unsigned short bfloat_bits(float value) {
 __device__ u64 element(const Region& r, u64 own, u64 index, int distribution) {
     const u64 bits = mix(own + index * GOLDEN);
     if (r.dtype >= 4) return bits % r.span + (u64)r.low;
-    const float value = drawn(bits, distribution, index, own, r.stretch);
+    if (r.distribution >= 0) distribution = r.distribution;
+    const float value = __fmul_rn(drawn(bits, distribution, index, own, r.stretch), __int_as_float((127 + r.exponent) << 23));
     if (r.dtype == 1) return __float_as_uint(value);
     if (r.dtype == 2) return half_bits(value);
     if (r.dtype == 3) return bfloat_bits(value);

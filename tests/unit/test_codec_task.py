@@ -80,7 +80,7 @@ def test_cases_of_equal_sizes_are_called_by_their_place() -> None:
         ("rows = 7, ", "", r"t.toml: cases\[1\].sizes: no value for 'rows'"),
         ('source = "k.cu"', 'source = "gone.cu"', "t.toml: source: gone.cu: no such file"),
         ('source = "k.cu"', "", "t.toml: source: field required"),
-        ('source = "k.cu"', 'source = "k.cu"\nform = "torch"', "t.toml: form: input should be 'launcher' or 'kernels'"),
+        ('source = "k.cu"', 'source = "k.cu"\nform = "torch"', "the torch form is read from a KernelBench file"),
         ('source = "k.cu"', 'source = "k.cu"\nform = "kernels"\nentry = "solve"', "t.toml: task 'scale': `entry` belongs"),
         ("timed = true", "", "t.toml: task 'scale': no case is timed"),
         ('name = "scale"', 'name = "scale', "t.toml: not valid TOML: .*line 2"),

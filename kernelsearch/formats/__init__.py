@@ -1,0 +1,1 @@
+"""Tasks in the file formats of others, in and out."""

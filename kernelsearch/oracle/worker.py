@@ -1,0 +1,86 @@
+"""The trusted process: answers requests about PyTorch problems until its input ends.
+
+    python -m kernelsearch.oracle.worker DEVICE
+
+Requests and answers are messages of `wire` on what were standard input and output; whatever a problem prints goes to standard error.
+An answer has `error` (words for the user) or the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from kernelsearch.oracle import wire
+from kernelsearch.oracle.introspect import describe
+from kernelsearch.oracle.problem import FILE, Exact, Fault, arrays, flat, namespace, shaped
+from kernelsearch.oracle.wire import Array
+
+# What a problem's own code may raise; torch's errors are RuntimeErrors.
+_PROBLEM_ERRORS = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NameError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+)
+_KEPT = 4  # problems whose modules stay in memory
+
+
+class Worker:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._kept: dict[str, Exact] = {}
+
+    def answer(self, request: Mapping[str, Any], given: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The result of one request, or an error in words."""
+        try:
+            if request["op"] == "describe":
+                return {"result": describe(request["source"], self._device)}, {}
+            return {}, self._compute(request, given)
+        except Fault as fault:
+            return {"error": str(fault)}, {}
+        except _PROBLEM_ERRORS as error:
+            return {"error": f"{_place(error)}{type(error).__name__}: {error}"}, {}
+
+    def _compute(self, request: Mapping[str, Any], given: Mapping[str, Array]) -> dict[str, Array]:
+        call = request["call"]
+        key = json.dumps([request["source"], call], sort_keys=True)
+        if key not in self._kept:
+            while len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = Exact(
+                namespace(request["source"]), json.loads(call["init"]), json.loads(call["inputs"]), call["parameters"], self._device
+            )
+        contents = shaped(given, call["shapes"], torch.from_numpy)
+        return arrays(dict(flat(self._kept[key](contents), json.loads(call["outputs"]))))
+
+
+def _place(error: BaseException) -> str:
+    """`line 7: ` of the problem, where the error passed through it."""
+    if isinstance(error, SyntaxError) and error.filename == FILE:
+        return f"line {error.lineno}: "
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
+    return f"line {lines[-1]}: " if lines else ""
+
+
+def main() -> None:
+    incoming = os.fdopen(os.dup(0), "rb")
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    worker = Worker(torch.device(sys.argv[1]))
+    while True:
+        try:
+            request, given = wire.read(incoming)
+        except EOFError:
+            return
+        wire.write(outgoing, *worker.answer(request, given))
+
+
+if __name__ == "__main__":
+    main()
