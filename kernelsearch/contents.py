@@ -113,21 +113,21 @@ def digest(data: bytes | memoryview | Array, key: int) -> int:
 def _mixed(value: Array) -> Array:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(_MIX_1)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(_MIX_2)
-    return value ^ (value >> np.uint64(31))
+    return np.asarray(value ^ (value >> np.uint64(31)))
 
 
 def _floats(bits: Array, distribution: str, index: Array, own: int, count: int) -> Array:
     if distribution == "uniform":
-        return ((bits >> np.uint64(40)).astype(np.int64) - (1 << 23)).astype(np.float32) * np.float32(2.0**-23)
+        return np.asarray(((bits >> np.uint64(40)).astype(np.int64) - (1 << 23)).astype(np.float32) * np.float32(2.0**-23))
     if distribution == "positive":
-        return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24) + np.float32(0.1)
+        return np.asarray((bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24) + np.float32(0.1))
     if distribution == "integers":
         return ((bits % np.uint64(5)).astype(np.int64) - 2).astype(np.float32)
     low = np.uint64((1 << 21) - 1)
     summed = (bits & low) + ((bits >> np.uint64(21)) & low) + ((bits >> np.uint64(42)) & low)
     twice = 2 * summed.astype(np.int64) - 3 * ((1 << 21) - 1)  # standard deviation 2^21
     if distribution == "lognormal":  # the exponent's bits grow with the logarithm; between powers of two it is taken as linear
-        return ((127 << 23) + ((twice * _LOG2_E) >> 19)).astype(np.uint32).view(np.float32)
+        return np.asarray(((127 << 23) + ((twice * _LOG2_E) >> 19)).astype(np.uint32).view(np.float32))
     values = twice.astype(np.float32) * np.float32(2.0**-21)
     return _spiked(values, bits, index, own, count) if distribution == "spikes" else values
 

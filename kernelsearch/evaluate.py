@@ -1,10 +1,11 @@
-"""One candidate: guard, build, verify, measure, profile. What the README says of judging is this file.
+"""One candidate: guard, build, verify, measure, confirm, profile. What the README says of judging is this file.
 
 The candidate's failures are verdicts; only ours raise. There is no branch here on the kind of device, model or strategy.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,37 +13,110 @@ from dataclasses import dataclass, field
 
 from kernelsearch import diagnose, digest, guard, measure, verify
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Candidate, Check, Evaluation, Finding, Measurement, Profile, Task, Verdict
+from kernelsearch.model import (
+    Build,
+    Candidate,
+    Check,
+    Confirmation,
+    Evaluation,
+    Finding,
+    Hazard,
+    Measurement,
+    Origin,
+    Profile,
+    Task,
+    Verdict,
+)
 
 
-def evaluate(candidate: Candidate, task: Task, lab: Lab) -> Evaluation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incumbent:
+    """The best kernel so far, which passed: what is faster has to beat it."""
+
+    candidate: Candidate
+    measurement: Measurement
+
+
+class Failed(Exception):
+    """The candidate did not pass a stage: how, and why."""
+
+    def __init__(self, verdict: Verdict, detail: str) -> None:
+        super().__init__(detail)
+        self.verdict, self.detail = verdict, detail
+
+
+def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None) -> Evaluation:
     """Judge `candidate`. Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
     trail = _Trail(candidate, task, lab)
-    trail.findings = guard.check(candidate, task)
-    if forbidden := [finding for finding in trail.findings if finding.forbidden]:
-        return trail.end(Verdict.REJECTED, forbidden[0].message)
-    with trail.stage("build"):
-        trail.build = build = lab.toolchain.build(candidate, task)
-    if build.failure is not None:
-        return trail.end(build.failure, build.log)
-    with trail.stage("verify"):
-        verification = verify.run(build, task, lab)
-        trail.checks = verification.checks
+    try:
+        trail.note(guard.check(candidate, task))
+        with trail.stage("build"):
+            build = trail.built(lab.toolchain.build(candidate, task))
+        trail.note(guard.inspect(build, task))
+        with trail.stage("verify"):
+            _verify(build, trail)
+        with trail.stage("measure"):
+            measurement = _measure(build, trail)
+        if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
+            with trail.stage("confirm"):
+                _confirm(build, measurement, incumbent, trail)
+        with trail.stage("profile"):
+            trail.profile = diagnose.run(build, task, lab, measurement)
+        return trail.end(Verdict.PASSED)
+    except Failed as failed:
+        return trail.end(failed.verdict, failed.detail)
+
+
+def _verify(build: Build, trail: _Trail, again: str = "") -> None:
+    verification = verify.run(build, trail.task, trail.lab, again=again)
+    trail.checks += verification.checks
     if verification.verdict is not Verdict.PASSED:
-        return trail.end(verification.verdict, verification.detail)
-    with trail.stage("measure"):
-        timed = measure.run(build, task, lab)
-        trail.checks += tuple(verify.check(task, planned, call, lab) for planned, call in timed.outputs if call.outputs)
+        raise Failed(verification.verdict, verification.detail)
+
+
+def _measure(build: Build, trail: _Trail) -> Measurement:
+    """Against the task's own kernel, in pairs."""
+    task, lab = trail.task, trail.lab
+    baseline = lab.toolchain.build(baseline_of(task), task)
+    trail.measurement = _timed(build, baseline if baseline.ok else None, trail)
+    if why := measure.implausible(trail.measurement, task, lab.hardware):
+        raise Failed(Verdict.IMPLAUSIBLE, why)
+    return trail.measurement
+
+
+def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") -> Measurement:
+    """Times, whose own outputs were right."""
+    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=guard.suspicious(trail.findings))
     if timed.failure is not None or timed.measurement is None:
-        return trail.end(timed.failure or Verdict.CRASHED, timed.detail)
-    if wrong := [check for check in trail.checks if check.verdict is not Verdict.PASSED]:
-        return trail.end(wrong[0].verdict, f"in the timed call: {wrong[0].detail}")
-    trail.measurement = timed.measurement
-    if why := measure.implausible(timed.measurement, task, lab.hardware):
-        return trail.end(Verdict.IMPLAUSIBLE, why)
-    with trail.stage("profile"):
-        trail.profile = diagnose.run(build, task, lab, timed.measurement)
-    return trail.end(Verdict.PASSED)
+        raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
+    checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]
+    trail.checks += tuple(checks)
+    if wrong := [check for check in checks if check.verdict is not Verdict.PASSED]:
+        raise Failed(wrong[0].verdict, f"in a timed call: {wrong[0].detail}")
+    return timed.measurement
+
+
+def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Trail) -> None:
+    """A second trial of what looks faster than anything before: sanitised, in fresh processes, on fresh contents, against the incumbent."""
+    task, lab = trail.task, trail.lab
+    trail.hazards, trail.unsanitised = verify.sanitise(build, task, lab)
+    if certain := [hazard for hazard in trail.hazards if not hazard.doubt]:
+        raise Failed(Verdict.HAZARD, f"{certain[0].tool}: {certain[0].message}")
+    again = secrets.token_hex(8)
+    _verify(build, trail, again)
+    rival = lab.toolchain.build(incumbent.candidate, task)
+    second = _timed(build, rival if rival.ok else None, trail, again)
+    if why := measure.implausible(second, task, lab.hardware):
+        raise Failed(Verdict.IMPLAUSIBLE, why)
+    held, detail = measure.holds(second, first, incumbent.measurement)
+    if (why := measure.quarantine(first, task, lab.hardware, speedup=measure.over(first, incumbent.measurement))) and not held:
+        raise Failed(Verdict.IMPLAUSIBLE, f"{why}; measured again, that did not hold: {detail}")
+    trail.confirmation = Confirmation(against=digest.candidate(incumbent.candidate), measurement=second, held=held, detail=detail)
+
+
+def baseline_of(task: Task) -> Candidate:
+    """The kernel that the task begins with, as a candidate."""
+    return Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
 
 
 @dataclass(slots=True)
@@ -56,6 +130,9 @@ class _Trail:
     build: Build | None = None
     checks: tuple[Check, ...] = ()
     measurement: Measurement | None = None
+    hazards: tuple[Hazard, ...] = ()
+    unsanitised: str = ""
+    confirmation: Confirmation | None = None
     profile: Profile | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -67,6 +144,18 @@ class _Trail:
         finally:
             self.seconds[name] = time.perf_counter() - start
 
+    def note(self, findings: tuple[Finding, ...]) -> None:
+        """Keep findings; a forbidden one ends it."""
+        self.findings += findings
+        if forbidden := [finding for finding in findings if finding.forbidden]:
+            raise Failed(Verdict.REJECTED, forbidden[0].message)
+
+    def built(self, build: Build) -> Build:
+        self.build = build
+        if build.failure is not None:
+            raise Failed(build.failure, build.log)
+        return build
+
     def end(self, verdict: Verdict, detail: str = "") -> Evaluation:
         return Evaluation(
             candidate=digest.candidate(self.candidate),
@@ -76,6 +165,9 @@ class _Trail:
             build=self.build,
             checks=self.checks,
             measurement=self.measurement,
+            hazards=self.hazards,
+            unsanitised=self.unsanitised,
+            confirmation=self.confirmation,
             profile=self.profile,
             environment=self.lab.environment,
             seconds=dict(self.seconds),

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import catalog, paths
-from kernelsearch.device import NAMES, open_device
+from kernelsearch.device import NAMES, ON_GPU, open_device
 from kernelsearch.device.base import Device
 from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model import Environment, Hardware, MetricSet
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.toolchain.base import Toolchain
+from kernelsearch.toolchain.by_form import ByForm
 from kernelsearch.toolchain.nvcc import NvccToolchain
 
 MODELLED_BY_DEFAULT = "h100"  # the GPU that `emulated` models when none is named
@@ -51,21 +52,23 @@ def open_lab(
     """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none.
 
     `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. `calibrated`: with what was measured on that
-    very GPU, if anything was. Without a `secret` one is drawn. Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
+    very GPU, if anything was. Without a `secret` one is drawn. Raises `ToolMissing` for what the machine lacks, `UsageError` for
+    unknown names.
     """
     if device not in ("auto", *NAMES):
         raise UsageError(f"unknown device {device!r}; one of auto, {', '.join(NAMES)}")
     metric_set = catalog.metric_set(metrics)
     sandbox = open_sandbox(unsafe=unsafe)
     name, profile = _choose(device, hardware, calibrated)
-    toolchain = _toolchain(name, profile, sandbox)
+    toolchain, compiler = _toolchains(name, profile, sandbox)
     scratch = paths.new_scratch()
     with ExitStack() as unless_opened:
         unless_opened.callback(paths.drop_scratch, scratch)
-        support = toolchain.cubin(paths.data("sandbox") / "runner" / "support.cu") if isinstance(toolchain, NvccToolchain) else None
+        support = None if compiler is None or name not in ON_GPU else compiler.cubin(paths.data("sandbox") / "runner" / "support.cu")
         opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile, support=support)
         unless_opened.pop_all()
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
+    facts |= {name: text for name, text in sandbox.walls.items() if name != "level"}
     if profile.measured:
         facts["measured peaks"] = profile.sources["measured"]
     environment = Environment(device=opened.name, time_kind=opened.time_kind.value, sandbox=sandbox.level.text, facts=facts)
@@ -83,6 +86,10 @@ def open_lab(
 def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware]:
     if device == "emulated":
         return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
+    if device == "host":
+        from kernelsearch.device.host import unbounded
+
+        return device, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
     from kernelsearch.device.nvml import detect, profile_name
 
     found = detect()
@@ -98,17 +105,29 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware
     return ("cuda" if device == "auto" else device), peaks
 
 
-def _toolchain(device: str, hardware: Hardware, sandbox: Sandbox) -> Toolchain:
+def _toolchains(device: str, hardware: Hardware, sandbox: Sandbox) -> tuple[Toolchain, NvccToolchain | None]:
+    """What builds candidates for `device`, and the nvcc that there is."""
     from kernelsearch.toolchain.locate import find_nvcc
 
     cache = paths.cache() / "build"
     nvcc = find_nvcc()
-    emulated = device == "emulated"
-    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch, witness=emulated)
-    if emulated:
+    on_gpu = device in ON_GPU
+    compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch, witness=not on_gpu)
+    cuda: Toolchain
+    if on_gpu:
+        if compiler is None:
+            raise ToolMissing(
+                "no nvcc: install the CUDA toolkit and put nvcc on PATH, set CUDA_HOME, or `pip install 'kernelsearch[nvcc]'`"
+            )
+        cuda = compiler
+    else:
         from kernelsearch.toolchain.emulated import EmulatedToolchain
 
-        return EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
-    if compiler is None:
-        raise ToolMissing("no nvcc: install the CUDA toolkit and put nvcc on PATH, set CUDA_HOME, or `pip install 'kernelsearch[nvcc]'`")
-    return compiler
+        cuda = EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=compiler)
+
+    def torch() -> Toolchain:
+        from kernelsearch.toolchain.torch import TorchToolchain
+
+        return TorchToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch)
+
+    return (ByForm(cuda, torch) if on_gpu or device == "host" else cuda), compiler

@@ -88,15 +88,16 @@ class Workload:
         """One call for each timed case. Its contents are the first sample's."""
         return tuple(self._plan(case, self.task.distributions[0], "sample 0") for case in self.task.timed_cases)
 
-    def samples(self, purpose: str = "sample") -> tuple[Planned, ...]:
+    def samples(self, purpose: str = "sample", *, twice: bool = False) -> tuple[Planned, ...]:
         """Contents that some of the timed calls get and whose outputs are verified: of each timed case, on several distributions.
 
-        Another `purpose` gives contents that no call has seen. Structured inputs stay those of the timed call: they are files.
+        Another `purpose` gives contents that no call has seen. Structured inputs stay those of the timed call: they are files. `twice` as
+        many are for candidates under suspicion.
         """
         found = []
         for timed in self.timed:
-            kinds = [self.task.distributions[0], *self.task.distributions]
-            for number, distribution in enumerate(kinds[: self._sample_count(timed)]):
+            kinds = [self.task.distributions[0], *self.task.distributions] * (2 if twice else 1)
+            for number, distribution in enumerate(kinds[: self._sample_count(timed) * (2 if twice else 1)]):
                 fresh = self._plan(timed.case, distribution, f"{purpose} {number}")
                 found.append(replace(fresh, call=replace(fresh.call, args=timed.call.args)))
         return tuple(found)
@@ -247,9 +248,7 @@ class _Contents:
         count = int(np.prod(self.task.shape(arg, self.case), dtype=np.int64))
         if arg.dtype.is_float:
             exponent, own = math.frexp(arg.scale)[1] - 1, arg.distribution
-            return Recipe(
-                dtype=arg.dtype.value, position=position, count=count, exponent=exponent, distribution=own.value if own else ""
-            )
+            return Recipe(dtype=arg.dtype.value, position=position, count=count, exponent=exponent, distribution=own.value if own else "")
         low, high = self._bounds(arg)
         return Recipe(dtype=arg.dtype.value, position=position, count=count, low=low, span=high - low)
 
@@ -293,4 +292,3 @@ class _Contents:
 
 # Default contents of integer tensors: unsigned types start at 0.
 _INTEGER_RANGE = dict.fromkeys((DType.U64, DType.U32, DType.U16, DType.U8), (0, 100)) | {DType.BOOL: (0, 2)}
-

@@ -9,7 +9,8 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model import Hardware
 from kernelsearch.sandbox.base import Sandbox
 
-NAMES = ("cuda", "pycuda", "emulated")
+ON_GPU = ("cuda", "pycuda")
+NAMES = (*ON_GPU, "emulated", "host")
 
 
 def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardware, ordinal: int = 0, support: Path | None = None) -> Device:
@@ -22,7 +23,11 @@ def open_device(name: str, *, sandbox: Sandbox, scratch: Path, hardware: Hardwar
         from kernelsearch.device.emulated import EmulatedDevice
 
         return EmulatedDevice(sandbox=sandbox, scratch=scratch, hardware=hardware)
-    if name in ("cuda", "pycuda"):
+    if name == "host":
+        from kernelsearch.device.host import HostDevice
+
+        return HostDevice(sandbox=sandbox, scratch=scratch, hardware=hardware)
+    if name in ON_GPU:
         from kernelsearch.device.cuda import CudaDevice
 
         backend = "cupy" if name == "cuda" else "pycuda"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelsearch import contents, paths, wire
-from kernelsearch.device import conversation
+from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died
 from kernelsearch.device.conversation import Ended
@@ -111,15 +111,18 @@ class Boxes:
         self._rivals: dict[str, _Guest] = {}
         self._mutex = threading.Lock()  # of the two above; the device's own lock is held longer
 
-    def run(self, job: Job, rung: Rung | None, state: Callable[[], Mapping[str, str]], around: Callable[..., Mapping[str, str]]) -> JobResult:
-        """Serve one job. `state` and `around` record the device's condition before and after."""
+    def run(self, job: Job, rung: Rung | None, state: Callable[[], Mapping[str, str]]) -> JobResult:
+        """Serve one job. `state` tells the device's condition, before and after."""
         started = time.monotonic()
         exports = [n // 2 for n in range(2 * len(job.calls))] if job.mode is Mode.VERIFY else [sample.call for sample in job.samples]
         try:
-            with self._guest(job, exports) as guest, self._lock.alone(quiet=job.mode is not Mode.VERIFY):
+            with ExitStack() as guests:
+                guest = guests.enter_context(self._guest(job, exports))
+                spare = self._spare(job, guests)
+                guests.enter_context(self._lock.alone(quiet=job.mode is not Mode.VERIFY))
                 before = state()
-                done = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job)
-                conditions = {**around(before, state()), **done.conditions}
+                done = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job, spare)
+                conditions = {**nvml.around(before, state()), **done.conditions}
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error), seconds=time.monotonic() - started)
         return JobResult(
@@ -177,22 +180,19 @@ class Boxes:
             raise DeviceLost(f"a warm box on {self._name} was dead before its job began: {died(end)}")
         return guest.delivery.failure(end.seconds) or conversation.ended(why, [call.label for call in job.calls], lambda: died(end))
 
-    def _time(self, guest: _Guest, job: Job) -> JobResult:
+    def _time(self, guest: _Guest, job: Job, spare: _Guest | None) -> JobResult:
         try:
             guest.begin(job.timeout_s)
         except Ended as error:
             return self._fallen(guest, job, error.why)
-        for attempt in range(2):
-            rival = None if job.rival is None else self._rival(job.rival, fresh=job.rival_fresh)
-            channel = None if rival is None else rival.slot.box.channel
-            record = self._keeper().race(conversation.schedule(job, self._gpu), guest.slot.box.channel, channel)
-            if rival is not None and (record["theirs"] or job.rival_fresh):
-                self._drop(rival)
-            if not record["theirs"]:
-                return self._raced(guest, job, record)
-            if attempt:
-                break
-        raise DeviceLost(f"the kernel that candidates are timed against stopped answering on {self._name}: {record['theirs']}")
+        rival = None if job.rival is None else self._rival(job.rival, spare, fresh=job.rival_fresh)
+        channel = None if rival is None else rival.slot.box.channel
+        record = self._keeper().race(conversation.schedule(job, self._gpu), guest.slot.box.channel, channel)
+        if rival is not None and record["theirs"]:
+            self._drop(rival)
+            why = f"{record['theirs']}, {died(rival.finish(politely=False))}"
+            raise DeviceLost(f"the kernel that candidates are timed against stopped answering on {self._name}: {why}")
+        return self._raced(guest, job, record)
 
     def _raced(self, guest: _Guest, job: Job, record: Mapping[str, Any]) -> JobResult:
         if record["flag"] is not None:
@@ -215,26 +215,37 @@ class Boxes:
                 self._timekeeper = Timekeeper()
             return self._timekeeper
 
-    def _rival(self, job: Job, *, fresh: bool) -> _Guest:
-        """A box in which `job` is loaded. Raises `DeviceLost` when that fails: it ran before."""
-        key = f"{job.build.artifact} {job.calls!r}"
-        kept = None if fresh else self._rivals.get(key)
-        if kept is not None:
+    def _spare(self, job: Job, guests: ExitStack) -> _Guest | None:
+        """A box for the rival, unless one is kept that may serve on. Taken before the device is: a box that starts waits for that."""
+        if job.rival is None:
+            return None
+        with self._mutex:
+            kept = None if job.rival_fresh else self._rivals.get(_key(job.rival))
+            if kept is not None and kept.uses < _RIVAL_USES:
+                return None
+        spare = self._new(job.rival, ())
+        guests.callback(lambda: None if spare in self._rivals.values() else spare.close())
+        return spare
+
+    def _rival(self, job: Job, spare: _Guest | None, *, fresh: bool) -> _Guest:
+        """The box in which `job` is loaded. Raises `DeviceLost` when that fails: it ran before."""
+        kept = None if fresh else self._rivals.get(_key(job))
+        if kept is not None and (spare is None or kept.uses < _RIVAL_USES):
             kept.uses += 1
-            if kept.uses < _RIVAL_USES:
-                return kept
+            return kept
+        if spare is None:
+            raise DeviceLost(f"the kernel that candidates are timed against went away on {self._name}; resume the run")
+        if kept is not None:
             self._drop(kept)
-        guest = self._new(job, ())
         try:
-            guest.begin(job.timeout_s)
+            spare.begin(job.timeout_s)
         except Ended as error:
-            end = guest.finish(politely=error.why == "gone")
-            guest.close()
-            raise DeviceLost(f"the kernel that candidates are timed against does not load any more: {error.why}, {died(end)}") from error
+            why = f"{error.why}, {died(spare.finish(politely=error.why == 'gone'))}"
+            raise DeviceLost(f"the kernel that candidates are timed against does not load any more: {why}") from error
         if not fresh:
             with self._mutex:
-                self._rivals[key] = guest
-        return guest
+                self._rivals[_key(job)] = spare
+        return spare
 
     def _drop(self, guest: _Guest) -> None:
         with self._mutex:
@@ -242,6 +253,11 @@ class Boxes:
                 del self._rivals[key]
         guest.finish(politely=True)
         guest.close()
+
+
+def _key(job: Job) -> str:
+    """What makes two rivals the same: the code, and the calls it is asked for."""
+    return f"{job.build.artifact} {job.calls!r}"
 
 
 def _timed(job: Job, number: int, pairs: Sequence[tuple[float, float, float, float]]) -> CallResult:

@@ -45,7 +45,8 @@ def verify(job: Job, channel: socket.socket, delivery: Delivery, rung: Rung | No
         for again in range(2):
             poison = secrets.randbits(64) if again else 0
             distribution = contents.DISTRIBUTIONS.index(call.distribution)
-            order = wire.Order(wire.Op.CALL, number, 0, distribution, call.key, poison, secrets.randbits(64) if first is None else first.seal)
+            seal = secrets.randbits(64) if first is None else first.seal
+            order = wire.Order(wire.Op.CALL, number, 0, distribution, call.key, poison, seal)
             answer = _ask(channel, order, wire.Op.DONE, deadline)
             if answer.flags:
                 return exports, flagged(call, answer.flags, answer.region)

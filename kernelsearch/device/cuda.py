@@ -23,9 +23,9 @@ from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
-from kernelsearch.sanitizer import SanitizerReport
 from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
 from kernelsearch.sandbox.files import read_left
+from kernelsearch.sanitizer import SanitizerReport
 
 _WARM_BOXES = 4  # each is ready after about a second, and a candidate takes two
 _WARM_PROFILERS = 1
@@ -83,7 +83,7 @@ class CudaDevice:
 
     def run(self, job: Job, rung: Rung | None = None) -> JobResult:
         boxes = self._boxes if job.torch is None else self._with_torch()
-        return boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid), nvml.around)
+        return boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid))
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         started = time.monotonic()

@@ -61,8 +61,9 @@ class HostDevice:
 
     def run(self, job: Job, rung: Rung | None = None) -> JobResult:
         if job.torch is None:
-            return JobResult(failure=Verdict.UNSUPPORTED, detail="the host's CPU runs PyTorch tasks alone; --device emulated is for CUDA sources")
-        return self._boxes.run(job, rung, dict, lambda before, after: {})
+            detail = "the host's CPU runs PyTorch tasks alone; --device emulated is for CUDA sources"
+            return JobResult(failure=Verdict.UNSUPPORTED, detail=detail)
+        return self._boxes.run(job, rung, lambda: {"state": "not recorded: a CPU"})
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         return ProfileResult(missing="a CPU has none of a GPU's counters")

@@ -62,7 +62,7 @@ class _Side:
             self.why = "gone"
             return None
         expected = wire.Op.DONE if order.op is wire.Op.CALL else wire.Op.EXPORTED
-        if answer.op is not expected or answer.number != order.number or not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL:
+        if answer.op is not expected or answer.number != order.number or (not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL):
             self.why = "garbled"
             return None
         return answer, took

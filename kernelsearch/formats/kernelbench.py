@@ -23,6 +23,7 @@ from kernelsearch.model import (
     Cost,
     Expression,
     Form,
+    Policy,
     Reference,
     Task,
     Tolerance,
@@ -33,13 +34,14 @@ from kernelsearch.oracle import Description, TensorFact
 LAUNCHER = "solve"  # the host function of a launcher that stands for a problem
 
 
-def load(path: Path, *, launcher: Path | None = None, device: str = "cpu") -> Task:
+def load(path: Path, *, launcher: Path | None = None, device: str = "cpu", libraries: tuple[str, ...] = ("torch",)) -> Task:
     """The task of the problem in `path`. Its candidates are modules with a ModelNew, and the problem's own module is the baseline.
 
     With `launcher`, a CUDA source, candidates are launchers instead, and that source is the baseline:
     `extern "C" void solve(…)` takes a device pointer for each argument of the task, in their order: inputs x0, x1, …, parameters
     w_…, outputs y0, …; there are no sizes, as a problem has only one of each. `device`: where the problem is run to be read, "cpu" or
-    "cuda". Raises `UsageError` when it cannot be judged, `ToolMissing` without torch.
+    "cuda". `libraries`: what candidates may call; with torch among them a module of torch's own operations is a fair answer, as it is
+    in KernelBench. Raises `UsageError` when it cannot be judged, `ToolMissing` without torch.
     """
     source = catalog.read(path)
     found = oracle.describe(source, where=str(path), device=device)
@@ -57,6 +59,7 @@ def load(path: Path, *, launcher: Path | None = None, device: str = "cpu") -> Ta
         cost=Cost(bytes=Expression(str(found.bytes)), flops=None if found.flops is None else Expression(str(found.flops))),
         baseline=pyproblem.as_candidate(source, where=str(path)) if launcher is None else catalog.read(launcher),
         flags=() if form is Form.TORCH else ("-O3",),
+        policy=Policy(libraries=libraries),
         reference=Reference(source=source, function=pyproblem.MODEL),
         torch=_call(found),
         assumptions=found.assumptions,

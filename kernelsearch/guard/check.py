@@ -11,7 +11,11 @@ from kernelsearch.guard import cuda, flags, python
 from kernelsearch.guard.policy import guard_policy
 from kernelsearch.model import Candidate, Finding, Form, Task
 
-_SCANNERS: Mapping[Form, Callable[[str, Task], Iterable[Finding]]] = {Form.LAUNCHER: cuda.scan, Form.KERNELS: cuda.scan}
+_SCANNERS: Mapping[Form, Callable[[str, Task], Iterable[Finding]]] = {
+    Form.LAUNCHER: cuda.scan,
+    Form.KERNELS: cuda.scan,
+    Form.TORCH: python.scan,
+}
 _AT_MOST = 50
 
 

@@ -1,6 +1,7 @@
-"""How fast a candidate is: samples from the device, and the physical floor they are held against."""
+"""How fast a candidate is: samples from the device in pairs, how sure that is, and the physical floor they are held against."""
 
-from kernelsearch.measure.floor import floor_us, implausible
+from kernelsearch.measure.floor import floor_us, implausible, quarantine
+from kernelsearch.measure.rule import ahead, holds, over
 from kernelsearch.measure.run import Timed, run
 
-__all__ = ["Timed", "floor_us", "implausible", "run"]
+__all__ = ["Timed", "ahead", "floor_us", "holds", "implausible", "over", "quarantine", "run"]

@@ -14,7 +14,7 @@ from kernelsearch import workload
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, TimingPlan
 from kernelsearch.lab import Lab
 from kernelsearch.measure import statistics
-from kernelsearch.model import Build, CaseTiming, Interval, Measurement, Task, TimeKind, Verdict
+from kernelsearch.model import Build, CaseTiming, Form, Interval, Measurement, Task, TimeKind, Verdict
 from kernelsearch.workload import Planned
 
 TIMING = TimingPlan()
@@ -35,16 +35,25 @@ class Timed:
 
 
 def run(
-    build: Build, task: Task, lab: Lab, *, rival: Build | None = None, again: str = "", fresh: bool = False, timing: TimingPlan = TIMING
+    build: Build,
+    task: Task,
+    lab: Lab,
+    *,
+    rival: Build | None = None,
+    again: str = "",
+    fresh: bool = False,
+    strict: bool = False,
+    timing: TimingPlan = TIMING,
 ) -> Timed:
     """All timed cases in one job. Samples are kept as they came, in µs.
 
     `rival` is built from the kernel to time against; without it there are no pairs. `again` names a further trial, whose contents no
-    earlier one has seen; `fresh` asks for a process of the rival that has served nothing else.
+    earlier one has seen; `fresh` asks for a process of the rival that has served nothing else. `strict`: something about the candidate
+    is suspicious, so that more of its timed calls are looked at, and less unexplained time is let pass.
     """
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     timed = prepared.timed
-    samples = prepared.samples(f"again {again}" if again else "sample")
+    samples = prepared.samples(f"again {again}" if again else "sample", twice=strict)
     measured = lab.device.time_kind is TimeKind.MEASURED
 
     def job(of: Build) -> Job:
@@ -52,6 +61,7 @@ def run(
             build=of,
             entry=task.entry,
             plan=of.plan,
+            torch=task.torch if task.form is Form.TORCH else None,
             calls=tuple(p.call for p in timed),
             mode=Mode.TIME,
             samples=tuple(workload.sample_of(p, timed) for p in samples) if measured else (),
@@ -65,7 +75,7 @@ def run(
     result = lab.device.run(ours)
     if result.failure is not None:
         return Timed(measurement=None, failure=result.failure, detail=result.detail)
-    if lie := _unexplained(result.calls):
+    if lie := _unexplained(result.calls, SLACK_SHARE / 2 if strict else SLACK_SHARE):
         return Timed(measurement=None, failure=Verdict.CHEATED, detail=lie)
     return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(_outputs(timed, samples, ours, result)))
 
@@ -100,9 +110,7 @@ def _speedup(timings: Sequence[CaseTiming]) -> tuple[float | None, Interval | No
     return statistics.combined([statistics.ratio(timing.samples_us, timing.rival_us) for timing in timings])
 
 
-def _outputs(
-    timed: Sequence[Planned], samples: Sequence[Planned], job: Job, result: JobResult
-) -> list[tuple[Planned, CallResult]]:
+def _outputs(timed: Sequence[Planned], samples: Sequence[Planned], job: Job, result: JobResult) -> list[tuple[Planned, CallResult]]:
     """What came back to be verified: of the samples, or of the timed calls themselves where the device takes no samples."""
     if not job.samples:
         by_label = {p.call.label: p for p in timed}
@@ -110,15 +118,15 @@ def _outputs(
     return [(samples[job.samples.index(call.sample)], call) for call in result.calls if call.sample is not None]
 
 
-def _unexplained(calls: Sequence[CallResult]) -> str | None:
+def _unexplained(calls: Sequence[CallResult], share: float) -> str | None:
     """Why the claimed times are not believed, in one sentence."""
     for call in calls:
         if not call.rival_us:
             continue
         claimed = sorted(call.samples_us)[len(call.samples_us) // 2]
-        if call.unexplained_us > max(SLACK_US, SLACK_SHARE * claimed, SLACK_ERRORS * call.doubt_us):
+        if call.unexplained_us > max(SLACK_US, share * claimed, SLACK_ERRORS * call.doubt_us):
             return (
-                f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each took {call.unexplained_us:.1f} µs "
-                f"more than that explains"
+                f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each took "
+                f"{call.unexplained_us:.1f} µs more than that explains"
             )
     return None

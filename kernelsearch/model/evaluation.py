@@ -173,8 +173,10 @@ class Evaluation:
     measurement: Measurement | None = None
     profile: Profile | None = None
     environment: Environment
-    seconds: Mapping[str, float] = field(default_factory=dict)  # by stage: build, verify, measure, profile
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by stage: build, verify, measure, confirm, profile
     reference: str = "reference"  # "reference", or "baseline": what outputs were compared with
+    hazards: tuple[Hazard, ...] = ()  # what compute-sanitizer found, of candidates that were about to become the best
+    unsanitised: str = ""  # why it could not look
     confirmation: Confirmation | None = None  # None: it did not look faster than the best one
 
     def __post_init__(self) -> None:
@@ -185,8 +187,8 @@ class Evaluation:
                 raise ValueError("a passed evaluation has no failed check")
         elif self.profile is not None:
             raise ValueError("only a passed candidate is profiled")
-        if self.verdict is Verdict.REJECTED and self.build is not None:
-            raise ValueError("a rejected candidate is not built")
+        if self.verdict is Verdict.REJECTED and self.checks:
+            raise ValueError("a rejected candidate is not run")
 
     @property
     def passed(self) -> bool:

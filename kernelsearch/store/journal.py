@@ -43,7 +43,7 @@ class Journal:
 
     @property
     def best(self) -> Node | None:
-        """The fastest node that passed; the earlier one of equals."""
+        """The baseline, or the last node that was shown to be faster than the best before it."""
         return self._best
 
     def children(self, number: int) -> tuple[Node, ...]:
@@ -136,8 +136,7 @@ class Journal:
         self.nodes.append(node)
         if node.parent is not None:
             self._children[node.parent].append(node.number)
-        time_us = node.time_us
-        if time_us is not None and (self._best is None or self._best.time_us is None or time_us < self._best.time_us):
+        if node.passed and (self._best is None or _supersedes(node, self._best)):
             self._best = node
         counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
         self.totals = Totals(
@@ -174,3 +173,22 @@ class Journal:
 
     def _fetch(self, text: str) -> str:
         return self._blobs.get(text.removeprefix(_BLOB)).decode() if text.startswith(_BLOB) else text
+
+
+def _supersedes(node: Node, best: Node) -> bool:
+    """Whether `node`, which passed, takes the place of `best`: its second trial showed that it is faster.
+
+    That trial was against the best node of the time when the attempt began. Where another has become the best since, the two must be
+    apart by what both showed against the baseline: their intervals do not meet, or, of modelled times, it is the shorter.
+    """
+    ours, theirs = node.evaluation, best.evaluation
+    if ours is None or theirs is None or ours.confirmation is None or not ours.confirmation.held:
+        return False
+    if ours.confirmation.against == theirs.candidate:
+        return True
+    mine, other = ours.measurement, theirs.measurement
+    if mine is None or other is None:
+        return False
+    if mine.interval is not None and other.interval is not None:
+        return mine.interval.low > other.interval.high
+    return mine.time_us < other.time_us

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kernelsearch import workload
 from kernelsearch.device.base import CallResult, Job, Mode
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Check, DType, Task, Verdict
+from kernelsearch.model import Build, Check, DType, Form, Task, Verdict
 from kernelsearch.verify import expected
 from kernelsearch.verify.compare import Difference, compare
 from kernelsearch.verify.tolerance import gate
@@ -33,13 +33,20 @@ def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
     `UsageError` when the reference or the baseline is at fault.
     """
     start = time.perf_counter()
-    planned = workload.prepare(task, lab.scratch, lab.secret + again, draws=lab.device.draws).calls
+    planned = workload.prepare(task, lab.scratch, again + lab.secret, draws=lab.device.draws).calls
     by_label = {p.call.label: p for p in planned}
 
     def first_is_right(result: CallResult) -> bool:
         return check(task, by_label[result.label], result, lab).verdict is Verdict.PASSED
 
-    job = Job(build=build, entry=task.entry, plan=build.plan, calls=tuple(p.call for p in planned), mode=Mode.VERIFY)
+    job = Job(
+        build=build,
+        entry=task.entry,
+        plan=build.plan,
+        torch=task.torch if task.form is Form.TORCH else None,
+        calls=tuple(p.call for p in planned),
+        mode=Mode.VERIFY,
+    )
     result = lab.device.run(job, first_is_right)
     if result.failure is not None:
         return Verification(verdict=result.failure, detail=result.detail, seconds=time.perf_counter() - start)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
-from kernelsearch.evaluate import evaluate
+from kernelsearch.evaluate import Incumbent, baseline_of, evaluate
 from kernelsearch.lab import Lab
 from kernelsearch.llm.base import RefusedReply
-from kernelsearch.model import Attempt, Candidate, Node, Origin, Outcome, Proposal, Task
+from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
 from kernelsearch.workers.base import Request
 from kernelsearch.workers.judged import Judged
@@ -35,7 +35,7 @@ def attempt(request: Request, bench: Bench) -> Attempt:
 
 def _baseline(bench: Bench) -> Attempt:
     task = bench.task
-    candidate = Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
+    candidate = baseline_of(task)
     evaluation = evaluate(candidate, task, bench.lab)
     bench.judged.put(digest.candidate(candidate), evaluation)
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
@@ -61,14 +61,14 @@ def _edit(request: Request, bench: Bench) -> Attempt:
                 failed = replace(failed, usage=error.usage, prompt=error.prompt, reply=error.text)
             return failed
         candidate = _candidate(draft, bench.task)
-        done = _judge(proposal, candidate, bench)
+        done = _judge(proposal, candidate, bench, _incumbent(context))
         if done.outcome is Outcome.EVALUATED or candidate.origin.usage.calls:
             return done
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
         context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=done)))
 
 
-def _judge(proposal: Proposal, candidate: Candidate, bench: Bench) -> Attempt:
+def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, incumbent: Incumbent | None) -> Attempt:
     """Evaluate `candidate`, unless that was done before or is being done: then a duplicate, the second kind without evaluation."""
     name = digest.candidate(candidate)
     origin = candidate.origin
@@ -87,9 +87,17 @@ def _judge(proposal: Proposal, candidate: Candidate, bench: Bench) -> Attempt:
     with bench.judged.claim(name) as ours:
         if not ours:
             return replace(same, detail="the same kernel is being judged by another attempt")
-        evaluation = evaluate(candidate, bench.task, bench.lab)
+        evaluation = evaluate(candidate, bench.task, bench.lab, incumbent)
         bench.judged.put(name, evaluation)
     return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
+
+
+def _incumbent(context: Context) -> Incumbent | None:
+    """The best node of the run when the attempt was asked for."""
+    best = context.best
+    if best is None or best.candidate is None or best.evaluation is None or best.evaluation.measurement is None:
+        return None
+    return Incumbent(candidate=best.candidate, measurement=best.evaluation.measurement)
 
 
 def _candidate(draft: Draft, task: Task) -> Candidate:

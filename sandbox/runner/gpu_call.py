@@ -149,8 +149,8 @@ class Call:
         for index, (buffer, owner) in enumerate(buffers):
             found += buffer.bands(len(self._args) + index, owner)
         for buffer, owner in buffers[len(self.tensors) :]:
-            wide = buffer.nbytes % 8 == 0
-            found.append(Region(POISONED, buffer.pointer, buffer.nbytes // 8 if wide else buffer.nbytes, owner, owner, _U64 if wide else _U8))
+            count, dtype = (buffer.nbytes // 8, _U64) if buffer.nbytes % 8 == 0 else (buffer.nbytes, _U8)
+            found.append(Region(POISONED, buffer.pointer, count, owner, owner, dtype))
         return found + [tensor.contents for tensor in self.tensors if tensor.written]
 
     @property

@@ -109,9 +109,7 @@ class GpuSupport:
     def seal(self, keys: Keys) -> None:
         self._digest(keys, 0)
         changed = self._results + 16 * self._outputs
-        self._run(
-            "ks_inspect", self._regions, [Param("P", self._table), *self._drawing(keys), Param("Q", keys.guard), Param("P", changed)]
-        )
+        self._run("ks_inspect", self._regions, [Param("P", self._table), *self._drawing(keys), Param("Q", keys.guard), Param("P", changed)])
 
     def look(self, keys: Keys) -> Seen:
         self._digest(keys, 8 * self._outputs)
@@ -129,7 +127,8 @@ class GpuSupport:
 
     def _digest(self, keys: Keys, offset: int) -> None:
         if self._outputs:
-            self._run("ks_digest", self._outputs, [Param("P", self._output_table), Param("Q", keys.seal), Param("P", self._results + offset)])
+            params = [Param("P", self._output_table), Param("Q", keys.seal), Param("P", self._results + offset)]
+            self._run("ks_digest", self._outputs, params)
 
     def _run(self, kernel: str, rows: int, params: Sequence[Param]) -> None:
         self._gpu.prepare(self._module, kernel, (_BLOCKS, rows, 1), (_THREADS, 1, 1), 0, params)()
