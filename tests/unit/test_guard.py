@@ -263,3 +263,10 @@ def test_any_text_keeps_its_lines_and_offsets(text):
     assert scrubbed.text.count("\n") == scrubbed.code.count("\n") <= text.count("\n") == len(scrubbed.starts)
     assert scrubbed.line(len(scrubbed.text)) == text.count("\n") + 1
     findings(text)
+
+
+@pytest.mark.parametrize("unit", [" ", "a ", "[a", '"ld.a.', "while(", "__attribute__((", "\n static a,", "\n__device__ a["])
+@pytest.mark.parametrize("before", ["\n static ", '"', ""], ids=["declaration", "string", "nothing"])
+def test_a_long_source_does_not_take_the_judge_long(before, unit):
+    """A pattern that goes back over what it read would take hours for this, and the suite's limit ends it."""
+    assert not any(finding.forbidden for finding in findings(before + unit * (300_000 // len(unit))))
