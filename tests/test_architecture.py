@@ -32,7 +32,7 @@ DOORS = {
     "httpx2": ("kernelsearch/llm/",),
     "jinja2": ("kernelsearch/templates.py",),
     "networkx": ("kernelsearch/report/export.py",),
-    "numpy": ("kernelsearch/workload.py", "kernelsearch/verify/", "sandbox/runner/"),
+    "numpy": ("kernelsearch/admission/", "kernelsearch/workload.py", "kernelsearch/verify/", "sandbox/runner/"),
     "openai": ("kernelsearch/llm/",),
     "pycuda": ("sandbox/runner/",),
     "pydantic": ("kernelsearch/codec.py",),

@@ -119,11 +119,16 @@ def _place(task: Task) -> str:
     return f"{reference_name(task)}: {task.reference.function if task.reference else ''}"
 
 
-def evaluate(task: Task, planned: Planned, inputs: Mapping[str, Array], precision: npt.DTypeLike = np.float64) -> dict[str, Array]:
-    """What the reference returns for `inputs` in `precision`: arrays of numbers in the outputs' shapes. Float inputs are copied."""
+def evaluate(
+    task: Task, planned: Planned, inputs: Mapping[str, Array], precision: npt.DTypeLike = np.float64, *, copy: bool = True
+) -> dict[str, Array]:
+    """What the reference returns for `inputs`, floats in `precision`: arrays of numbers in the outputs' shapes.
+
+    It works on copies of float inputs; without `copy`, on arrays that are in that precision already it works on these themselves.
+    """
     if task.reference is None:
         raise ValueError(f"task {task.name!r} has no reference")
-    given = {name: values.astype(precision) if values.dtype.kind == "f" else values for name, values in inputs.items()}
+    given = {name: values.astype(precision, copy=copy) if values.dtype.kind == "f" else values for name, values in inputs.items()}
     result = call_reference(task, task.reference.function, **given, **planned.call.values)
     names = [arg.name for arg in task.outputs]
     if not isinstance(result, dict):
