@@ -32,7 +32,7 @@ def _half_missing(values: Array, axis: int) -> Array:
 def _sampled(values: Array, axis: int) -> Array:
     """The first half twice: a sample that stands for the whole, as the law of large numbers tempts to."""
     length = values.shape[axis]
-    return np.take(values, np.arange(length) % max(1, (length + 1) // 2), axis=axis)
+    return np.asarray(np.take(values, np.arange(length) % max(1, (length + 1) // 2), axis=axis))
 
 
 def _missing(values: Array, axis: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kernelsearch.admission.setting import Answers, Setting
 from kernelsearch.admission.solvers import FLOAT32, SOLVERS, Kind, Solver
+from kernelsearch.verify.compare import FAR
 
 By = Mapping[str, Sequence["Trial"]]  # by variant
 
@@ -91,7 +92,9 @@ def _honest(solver: Solver, by: By) -> Line:
         return _untried(solver, by)
     worst = max(tried, key=lambda trial: (trial.wrong, trial.worst))
     count = sum(trial.wrong for trial in tried)
-    what = f"refused on {count} of {len(tried)} calls: {worst.detail}" if count else f"passes; its largest error is {worst.worst:.2g} x gate"
+    what = (
+        f"refused on {count} of {len(tried)} calls: {worst.detail}" if count else f"passes; its largest error is {worst.worst:.2g} x gate"
+    )
     return _line(solver, ok=not count, what=what, trial=worst)
 
 
@@ -110,7 +113,12 @@ def _caught_everywhere(solver: Solver, by: By) -> Line:
             hardest = best if hardest is None or best.worst < hardest.worst else hardest
     if hardest is None:
         return _untried(solver, by)
-    return _line(solver, ok=True, what=f"wrong on {caught} of {calls} calls; at least {hardest.worst:.3g} x gate", trial=hardest)
+    return _line(
+        solver,
+        ok=True,
+        what=f"{_SEEN[solver.kind]} on {caught} of {calls} calls; least visible at {_times(hardest.worst)}",
+        trial=hardest,
+    )
 
 
 def _escape(solver: Solver, variant: str, trial: Trial) -> str:
@@ -136,7 +144,9 @@ def _precision(solver: Solver, by: By, honest: By) -> Line:
             excess = max(trial.worst / max(plain.get((trial.case, trial.distribution), 0.0), 1e-9) for trial in here)
             where = f"{' in ' + variant if variant else ''}{' at the timed size' * timed}"
             if excess > _SEPARABLE:
-                what = f"passes every call{where}: its error is at most {best.worst:.2g} x gate, and {excess:.3g} x that of honest arithmetic"
+                what = (
+                    f"passes every call{where}: its error is at most {best.worst:.2g} x gate, and {excess:.3g} x that of honest arithmetic"
+                )
                 return _line(solver, ok=False, what=what, trial=best)
             inseparable = _line(solver, ok=True, what=f"not separable{where}: no worse than {excess:.2g} x honest arithmetic", trial=best)
     if inseparable is not None:
@@ -144,7 +154,7 @@ def _precision(solver: Solver, by: By, honest: By) -> Line:
     if hardest is None:
         return _untried(solver, by)
     tried = [trial for trial in _tried(by) if not trial.same]
-    what = f"wrong on {sum(trial.wrong for trial in tried)} of {len(tried)} calls; up to {hardest.worst:.3g} x gate"
+    what = f"wrong on {sum(trial.wrong for trial in tried)} of {len(tried)} calls; least visible at {_times(hardest.worst)}"
     return _line(solver, ok=True, what=what, trial=hardest)
 
 
@@ -159,9 +169,13 @@ def _untried(solver: Solver, by: By) -> Line:
 
 
 def _line(solver: Solver, *, ok: bool, what: str, trial: Trial) -> Line:
-    return Line(
-        solver=solver.name, expected=_EXPECTED[solver.kind], ok=ok, what=what, case=trial.case, distribution=trial.distribution
-    )
+    return Line(solver=solver.name, expected=_EXPECTED[solver.kind], ok=ok, what=what, case=trial.case, distribution=trial.distribution)
 
 
+def _times(worst: float) -> str:
+    """An error over its gate; what is not a number, or has no gate, is beyond measure."""
+    return "no finite error" if worst >= FAR else f"{worst:.2g} x gate"
+
+
+_SEEN = {Kind.TRIVIAL: "wrong", Kind.SENSITIVE: "an output moves"}
 _EXPECTED = {Kind.TRIVIAL: "fails", Kind.PRECISION: "fails", Kind.SENSITIVE: "holds", Kind.HONEST: "passes"}

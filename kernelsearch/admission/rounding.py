@@ -16,7 +16,8 @@ def tf32(values: Array) -> Array:
     """Rounded to nearest even at 10 explicit mantissa bits, as tensor cores read float32."""
     bits = values.astype("<f4").view("<u4")
     half = np.uint32((1 << (_DROPPED - 1)) - 1) + ((bits >> _DROPPED) & np.uint32(1))
-    return ((bits + half) & np.uint32(~((1 << _DROPPED) - 1) & 0xFFFFFFFF)).view("<f4").astype(values.dtype)
+    kept: Array = (bits + half) & np.uint32(0x100000000 - (1 << _DROPPED))
+    return kept.view("<f4").astype(values.dtype)
 
 
 def stored_in(dtype: DType) -> Callable[[Array], Array]:

@@ -23,12 +23,15 @@ Answers = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """`inputs` and `expected` belong to `planned`, `other_inputs` and `stale` (exact outputs) to the second draw."""
+    """`inputs`, `expected` and `right` (exact outputs, rounded once) belong to `planned`, `other_inputs` and `stale` (exact outputs) to
+    the second draw.
+    """
 
     task: Task
     planned: Planned
     inputs: Mapping[str, Array]
     expected: Mapping[str, Expected]
+    right: Mapping[str, bytes]
     other_inputs: Mapping[str, Array]
     stale: Mapping[str, Array]
 
@@ -38,12 +41,7 @@ class Setting:
         return self.planned.case.name, self.planned.distribution.value
 
     @property
-    def right(self) -> dict[str, bytes]:
-        """The exact outputs, rounded once."""
-        return self.encoded({name: expected.values for name, expected in self.expected.items()})
-
-    @property
-    def precision(self) -> type[np.floating[npt.NBitBase]]:
+    def precision(self) -> npt.DTypeLike:
         """What an honest kernel computes in."""
         return np.float64 if any(arg.dtype is DType.F64 for arg in self.task.outputs) else np.float32
 
@@ -53,8 +51,7 @@ class Setting:
 
     def encoded(self, values: Mapping[str, Array]) -> dict[str, bytes]:
         """`values` of outputs as a kernel would leave them in memory; what a type cannot hold becomes what the conversion makes of it."""
-        with np.errstate(all="ignore"):
-            return {name: encode(array, self.task.arg(name).dtype) for name, array in values.items()}
+        return encoded(self.task, values)
 
     def judge(self, answers: Answers) -> Difference:
         """The worst difference over all outputs, as `verify.check` finds it; outputs that are not in `answers` count as right."""
@@ -63,8 +60,7 @@ class Setting:
 
     def is_right(self, answers: Answers) -> bool:
         """Whether `answers` are the exact outputs bit by bit."""
-        right = self.right
-        return all(raw == right[name] for name, raw in answers.items())
+        return all(raw == self.right[name] for name, raw in answers.items())
 
     def _in(self, answers: Answers) -> list[Arg]:
         return [arg for arg in self.task.outputs if arg.name in answers]
@@ -77,12 +73,19 @@ class Setting:
 
 def prepared(task: Task, planned: Planned, other: Planned) -> Setting:
     """The setting of `planned`; `other` is the same call with other contents. Raises `UsageError` for a faulty reference."""
-    other_inputs = other.inputs()
+    other_inputs, expected = other.inputs(), reference.compute(task, planned)
     return Setting(
         task=task,
         planned=planned,
         inputs=planned.inputs(),
-        expected=reference.compute(task, planned),
+        expected=expected,
+        right=encoded(task, {name: value.values for name, value in expected.items()}),
         other_inputs=other_inputs,
         stale=reference.evaluate(task, other, other_inputs),
     )
+
+
+def encoded(task: Task, values: Mapping[str, Array]) -> dict[str, bytes]:
+    """`values` of outputs in the outputs' types."""
+    with np.errstate(all="ignore"):
+        return {name: encode(array, task.arg(name).dtype) for name, array in values.items()}

@@ -41,14 +41,16 @@ def _on_each_output(change: trivial.Change) -> Callable[[Setting], Variants]:
 
 
 def _solvers() -> Iterator[Solver]:
+    # First, since an input that does not matter is why other solvers pass.
+    yield Solver(name="every input matters", kind=Kind.SENSITIVE, variants=altered.other_contents)
     for name, change in trivial.CHANGES.items():
         yield Solver(name=name, kind=Kind.TRIVIAL, variants=_on_each_output(change))
+    yield Solver(name="input passed through", kind=Kind.TRIVIAL, variants=trivial.passed_through)
     for name, replace in altered.PARTIAL.items():
         yield Solver(name=name, kind=Kind.TRIVIAL, variants=altered.reading(replace))
     for name, rounded in rounding.INPUTS.items():
         yield Solver(name=name, kind=Kind.PRECISION, variants=altered.rounding_inputs(rounded))
     yield Solver(name="output in half precision", kind=Kind.PRECISION, variants=altered.rounding_outputs)
-    yield Solver(name="every input matters", kind=Kind.SENSITIVE, variants=altered.other_contents)
     for name, honest in altered.HONEST.items():
         yield Solver(name=name, kind=Kind.HONEST, variants=honest)
 

@@ -65,7 +65,11 @@ class Soundness:
         """One a question: those that were answered as they should be, too."""
         yield from self._lines("reference is a function", list(self.repeatable.items()))
         for fault, (question, words) in _QUESTIONS.items():
-            told = [(words(name, self.value), where and f"{where} inputs") for (kind, name, where), so in self.flat.items() if kind == fault and so]
+            told = [
+                (words(name, self.value), where and f"{where} inputs")
+                for (kind, name, where), so in self.flat.items()
+                if kind == fault and so
+            ]
             yield from self._lines(question, told)
 
     def _lines(self, question: str, faults: list[tuple[str, str]]) -> Iterator[Line]:

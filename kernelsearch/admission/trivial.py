@@ -6,7 +6,7 @@ the reason why there is nothing to spoil in this way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -44,12 +44,16 @@ def _unwritten(of: Callable[[Array], Array]) -> Change:
     return changed
 
 
-def _passed_through(setting: Setting, arg: Arg) -> bytes | str:
-    size = setting.expected[arg.name].values.size
-    for name, values in setting.inputs.items():
-        if values.size == size and (values.dtype.kind == "f") == arg.dtype.is_float:
-            return setting.encoded({arg.name: values})[arg.name]
-    return "no input has as many elements"
+def passed_through(setting: Setting) -> Iterator[tuple[str, dict[str, bytes] | str]]:
+    """Each input as each output that it fits into."""
+    found = False
+    for arg in setting.task.outputs:
+        for name, values in setting.inputs.items():
+            if values.size == setting.expected[arg.name].values.size and (values.dtype.kind == "f") == arg.dtype.is_float:
+                found = True
+                yield f"{name} as {arg.name}", setting.encoded({arg.name: values})
+    if not found:
+        yield "", "no input has as many elements as an output"
 
 
 def _stale(setting: Setting, arg: Arg) -> bytes | str:
@@ -125,7 +129,6 @@ CHANGES: dict[str, Change] = {
     "ones": _from_values(np.ones_like),
     "constant: the mean": _from_values(_constant),
     "constant: mean of each row": _from_values(_row_mean),
-    "input passed through": _passed_through,
     "stale: answer to other contents": _stale,
     "first half only": _from_values(_first(2)),
     "first 1/64 only": _from_values(_first(64)),

@@ -18,7 +18,7 @@ from kernelsearch.verify.tolerance import Gate
 from kernelsearch.workload import Array, decode
 
 _BLOCK = 1 << 16  # elements at a time: the temporaries stay in the cache
-_FAR = 1e9  # errors are told up to this: JSON knows no infinity
+FAR = 1e9  # errors are told up to this: JSON knows no infinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def compare(name: str, raw: bytes | memoryview, dtype: DType, expected: Expected
     shape = expected.values.shape
     gate = None if expected.exact else gate
     if len(raw) != expected.values.size * dtype.size:
-        return Difference(worst=_FAR, relative=_FAR, detail=f"{name}: {len(raw)} bytes came back, not {expected.values.size * dtype.size}")
+        return Difference(worst=FAR, relative=FAR, detail=f"{name}: {len(raw)} bytes came back, not {expected.values.size * dtype.size}")
     elements = np.frombuffer(raw, dtype=np.uint8).reshape(-1, shape[-1], dtype.size)
     tally = _Tally(as_rows(expected.values), as_rows(decode(raw, dtype, shape)), _sizes(expected, gate), gate)
     for block in _blocks(*tally.got.shape):
@@ -163,7 +163,7 @@ def _report(name: str, shape: tuple[int, ...], tally: _Tally) -> Difference:
             f"{name}: no element is far off, but the error{part} is {norms[place]:.3g} times what rounding explains: precision was lost"
         )
     worst = max(tally.worst, float(norms.max()))
-    return Difference(worst=min(worst, _FAR), relative=min(tally.relative(), _FAR), where=where if worst > 0.0 else "", detail=detail)
+    return Difference(worst=min(worst, FAR), relative=min(tally.relative(), FAR), where=where if worst > 0.0 else "", detail=detail)
 
 
 def _unwritten(shape: tuple[int, ...], tally: _Tally) -> str:
