@@ -18,7 +18,7 @@ from kernelsearch.verify.tolerance import Gate
 from kernelsearch.workload import Array, decode
 
 _BLOCK = 1 << 16  # elements at a time: the temporaries stay in the cache
-_FAR = 1e9  # errors are told up to this: JSON knows no infinity
+FAR = 1e9  # errors are told up to this: JSON knows no infinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +26,17 @@ class Expected:
     """What an output should be: float64 for float types, else integers, in the output's shape.
 
     `spread` (float types): for each row, the root mean square change of the exact result when every float input moves by one unit
-    roundoff of the computing precision, over that unit roundoff: the row's natural size where sums cancel. Zeros when unknown.
+    roundoff of the computing precision, over that unit roundoff: the row's natural size where sums cancel. A trusted run in that
+    precision may have raised it (`tolerance.widened`). Zeros when unknown. Empty when the result is `exact`.
     """
 
     values: Array
     spread: npt.NDArray[np.float64]
+
+    @property
+    def exact(self) -> bool:
+        """Whether no error at all is allowed: integer types, and floats whose every intermediate result is an exact integer."""
+        return self.spread.size == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +64,11 @@ def rms_rows(values: Array) -> npt.NDArray[np.float64]:
 
 
 def compare(name: str, raw: bytes | memoryview, dtype: DType, expected: Expected, gate: Gate | None) -> Difference:
-    """Judge output `name`. `gate` is None for integer types, which are exact."""
+    """Judge output `name`. `gate` is None for integer types, and not asked where the expected values are exact."""
     shape = expected.values.shape
+    gate = None if expected.exact else gate
     if len(raw) != expected.values.size * dtype.size:
-        return Difference(worst=_FAR, relative=_FAR, detail=f"{name}: {len(raw)} bytes came back, not {expected.values.size * dtype.size}")
+        return Difference(worst=FAR, relative=FAR, detail=f"{name}: {len(raw)} bytes came back, not {expected.values.size * dtype.size}")
     elements = np.frombuffer(raw, dtype=np.uint8).reshape(-1, shape[-1], dtype.size)
     tally = _Tally(as_rows(expected.values), as_rows(decode(raw, dtype, shape)), _sizes(expected, gate), gate)
     for block in _blocks(*tally.got.shape):
@@ -156,7 +163,7 @@ def _report(name: str, shape: tuple[int, ...], tally: _Tally) -> Difference:
             f"{name}: no element is far off, but the error{part} is {norms[place]:.3g} times what rounding explains: precision was lost"
         )
     worst = max(tally.worst, float(norms.max()))
-    return Difference(worst=min(worst, _FAR), relative=min(tally.relative(), _FAR), where=where if worst > 0.0 else "", detail=detail)
+    return Difference(worst=min(worst, FAR), relative=min(tally.relative(), FAR), where=where if worst > 0.0 else "", detail=detail)
 
 
 def _unwritten(shape: tuple[int, ...], tally: _Tally) -> str:

@@ -10,6 +10,14 @@ TF32 and half inputs on zero-mean data up to K of some 10^5. Half outputs are su
 
 The natural size of a row is the root mean square of the reference in it, or what the row would lose if each input were off by one
 unit roundoff, whichever is more (`Expected.spread`): a sum that nearly cancels cannot be asked for more than its inputs carry.
+
+A trusted run in the computing precision (the reference itself, on float32 arrays) has the last word where these formulas are too
+strict: a row may be off by twice that run's own error e0, as FlashAttention's tests and TorchDynamo's accuracy check allow a
+candidate a multiple of what a plain run of the same precision loses. A multiple of e0 alone would reject honest kernels: naive
+sequential sums lose up to 30 times what a pairwise or blocked one does. So the allowance is the larger of the two. It is never more
+than eight times the formula's, or a reference that is numerically poor in float32 would let half precision through.
+
+Where the result is exact in any order of evaluation there is no allowance at all (`verify.integers`).
 """
 
 from __future__ import annotations
@@ -17,11 +25,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from kernelsearch.model import Case, DType, Task
+
+Floats = npt.NDArray[np.float64]
 
 _NORM_FACTOR = 4.0
 _ELEMENT_FACTOR = 4.0  # the worst of 10^7 normal deviates lies at 5.4 sigma; honest norms lie at a quarter of their gate
 _TWO_SIDED = 2.0  # compared with a baseline, which has errors of its own
+_TRUSTED_FACTOR, _TRUSTED_CAP = 2.0, 8.0  # times the error of a trusted run, but no more than so many times the formula's gate
 # Results below this may be flushed to zero, or lie within half of the last subnormal place.
 _TINY = {DType.F64: 2.0**-1022, DType.F32: 2.0**-126, DType.BF16: 2.0**-126, DType.F16: 2.0**-24}
 
@@ -64,3 +78,14 @@ def gate(task: Task, case: Case, dtype: DType, *, two_sided: bool = False) -> Ga
         norm=summed + rounded,
         tiny=_TINY[dtype],
     )
+
+
+def widened(limits: Gate, sizes: Floats, trusted: Floats) -> Floats:
+    """The natural sizes of rows after a trusted run of the same precision, whose root mean square error in each row is `trusted`.
+
+    Gates are proportional to sizes, so a wider allowance for a row is a larger size. Errors that are not finite say nothing.
+    """
+    if limits.by_hand or limits.norm == 0.0:
+        return sizes
+    told = np.where(np.isfinite(trusted), trusted, 0.0)
+    return np.asarray(np.maximum(sizes, np.minimum(_TRUSTED_FACTOR * told / limits.norm, _TRUSTED_CAP * sizes)))

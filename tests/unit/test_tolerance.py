@@ -1,6 +1,7 @@
 """Gates against simulated arithmetic: honest float32 passes, lower precision does not."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from numpy_lab import matrix_task
 from kernelsearch.model import Arg, ArgKind, Case, Distribution, DType, Expression, Reference, Tolerance
 from kernelsearch.verify import reference
 from kernelsearch.verify.compare import compare
-from kernelsearch.verify.tolerance import accumulation_roundoff, gate, unit_roundoff
+from kernelsearch.verify.integers import exact_integers
+from kernelsearch.verify.tolerance import accumulation_roundoff, gate, unit_roundoff, widened
 from kernelsearch.workload import encode, prepare
 
 PRODUCT = "def product(a, b, m, n, k):\n    return a @ b\n"
@@ -141,3 +143,117 @@ def test_gates_follow_from_type_and_length() -> None:
     assert gate(task, case, DType.F32, two_sided=True).norm == 2 * gate(task, case, DType.F32).norm
     by_hand = gate(matrix_task(tolerance=Tolerance(rtol=0.1)), case, DType.F32)
     assert (by_hand.rtol, by_hand.atol, by_hand.norm, by_hand.by_hand) == (0.1, 0.0, math.inf, True)
+
+
+# A trusted run of the same precision
+
+MEAN_OF_SQUARES = "def moment(a, k):\n    return ((a * a).mean(keepdims=True) - a.mean(keepdims=True) ** 2)\n"
+
+
+def moment_task(offset: float):
+    """A variance by the formula that cancels, of values around `offset`."""
+    made = total_task(512, Distribution.NORMAL)
+    source = f"{MEAN_OF_SQUARES}\ndef make(rng, sizes, distribution):\n    return {{'a': {offset} + rng.standard_normal(sizes['k'])}}\n"
+    return replace(made, tolerance=Tolerance(), reference=Reference(source=source, function="moment", inputs="make"))
+
+
+def poor_formula(a):
+    return (a * a).mean(keepdims=True) - a.mean(keepdims=True) ** 2
+
+
+def test_what_a_trusted_run_loses_a_candidate_may_lose() -> None:
+    limits = gate(matrix_task(), Case(name="c", sizes={"rows": 1, "cols": 1}), DType.F32)
+    sizes = np.array([1.0, 1.0, 1.0, 1.0])
+    trusted = np.array([0.0, limits.norm, 100 * limits.norm, np.inf])
+    assert widened(limits, sizes, trusted) == pytest.approx([1.0, 2.0, 8.0, 1.0])
+    by_hand = gate(matrix_task(tolerance=Tolerance(rtol=0.1)), Case(name="c", sizes={"rows": 1, "cols": 1}), DType.F32)
+    assert widened(by_hand, sizes, trusted) == pytest.approx(sizes)
+
+
+def test_a_candidate_may_compute_as_the_reference_does(tmp_path, monkeypatch) -> None:
+    task = moment_task(3.0)
+    assert worst(task, tmp_path, poor_formula, seed=1) <= 0.5  # an error of e0, and 2 e0 are allowed
+    assert worst(task, tmp_path, lambda a: wide(a.astype(np.float16)).var(keepdims=True), seed=1) > 10
+    monkeypatch.setattr(reference, "_trusted", lambda *given: {})
+    assert worst(task, tmp_path, poor_formula, seed=1) > 1
+
+
+def test_a_poor_formula_does_not_open_the_gate_for_all(tmp_path) -> None:
+    """Around 100 the formula loses most digits: half precision would pass beside it if there were no cap."""
+    task = moment_task(100.0)
+    assert worst(task, tmp_path, poor_formula) > 10
+    assert worst(task, tmp_path, lambda a: wide(a.astype(np.float16)).var(keepdims=True)) > 1
+    assert worst(task, tmp_path, lambda a: wide(a).var(keepdims=True)) < 1
+
+
+def test_a_reference_that_insists_on_float64_has_no_trusted_run(tmp_path) -> None:
+    source = "def total(a, k):\n    assert a.dtype == 'float64'\n    return a.sum(keepdims=True)\n"
+    made = total_task(1000, Distribution.NORMAL)
+    strict = replace(made, reference=Reference(source=source, function="total"))
+    assert worst(strict, tmp_path, lambda a: np.cumsum(a, dtype=np.float32)[-1:]) < 1
+
+
+# Integers through what is linear
+
+
+def expected_of(task, tmp_path):
+    planned = prepare(task, tmp_path, 0).calls[0]
+    return reference.compute(task, planned)["c"]
+
+
+def off_by_an_ulp(a, b):
+    product = sequential(a, b)
+    product[3, 5] = np.nextafter(product[3, 5], np.float32(np.inf))
+    return product
+
+
+def test_a_product_of_integers_is_exact_to_the_last_bit(tmp_path) -> None:
+    task = product_task(DType.F32, 300, Distribution.INTEGERS)
+    assert expected_of(task, tmp_path).exact
+    for compute in HONEST.values():
+        assert worst(task, tmp_path, compute) == 0.0
+    assert worst(task, tmp_path, off_by_an_ulp) > 1
+    assert worst(product_task(DType.F32, 300, Distribution.NORMAL), tmp_path, off_by_an_ulp) < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "exact"),
+    [
+        ("a @ b", True),
+        ("0.5 * (a @ b) - 3.0 * b.sum() * (1 + a.sum(axis=1, keepdims=True))", True),
+        ("(a @ b) / 3.0", False),
+        ("(a @ b) * 1e6", False),  # partial sums beyond 2^24
+        ("abs(a @ b)", False),
+        ("a @ (b * b)", False),
+        ("a @ b + 0.1", False),
+        ("(a @ b) * 0 + a.sum(axis=1, keepdims=True)", False),  # b does not matter
+        ("(a @ b) ** 0 * 1.0", False),
+    ],
+)
+def test_linearity_is_found_out(tmp_path, body: str, exact: bool) -> None:
+    reference_ = Reference(source=f"def product(a, b, m, n, k):\n    return {body}\n", function="product")
+    assert expected_of(replace(product_task(DType.F32, 50, Distribution.INTEGERS), reference=reference_), tmp_path).exact is exact
+
+
+@pytest.mark.parametrize("changes", [{"distributions": (Distribution.NORMAL,)}, {"tolerance": Tolerance(rtol=1e-3)}])
+def test_bit_equality_is_for_integers_and_not_against_a_tolerance_by_hand(tmp_path, changes) -> None:
+    assert not expected_of(replace(product_task(DType.F32, 50, Distribution.INTEGERS), **changes), tmp_path).exact
+
+
+def test_a_half_output_must_hold_the_integers_too(tmp_path) -> None:
+    """Sums of 64 products lie within 256, which bfloat16 holds; those of 20000 do not fit its eight bits."""
+    assert expected_of(product_task(DType.F16, 64, Distribution.INTEGERS), tmp_path).exact
+    assert not expected_of(product_task(DType.BF16, 20000, Distribution.INTEGERS), tmp_path).exact
+
+
+def test_linear_in_each_input_of_the_right_kind() -> None:
+    """Integer inputs are held; nothing can be said without a float input, or where no output lies on a grid."""
+    x, index = np.array([1.0, -2.0, 2.0]), np.array([2, 0, 0])
+
+    def gather(inputs):
+        return {"y": inputs["x"][inputs["index"]]}
+
+    assert exact_integers({"x": x, "index": index}, gather({"x": x, "index": index}), gather, 1.0) == {"y"}
+    assert exact_integers({"index": index}, {"y": x}, lambda inputs: {"y": x}, 1.0) == frozenset()
+    assert exact_integers({"x": x}, {"y": x / 3}, lambda inputs: {"y": inputs["x"] / 3}, 1.0) == frozenset()
+    assert exact_integers({"x": x}, {"y": x}, lambda inputs: {"y": inputs["x"]}, 2.0**24) == frozenset()

@@ -195,3 +195,37 @@ def test_zeros_of_either_sign_and_flushed_denormals_pass() -> None:
     assert judge(np.array([[-0.0, 0.0, 1.0]]), exact).detail == ""
     assert judge(np.zeros((1, 3)), np.zeros((1, 3))).detail == ""
     assert judge(np.array([[1e-30, 0.0, 0.0]]), np.zeros((1, 3))).detail
+
+
+# Where nothing may be lost
+
+
+def judge_exactly(values: np.ndarray, exact: np.ndarray):
+    expected = Expected(values=exact, spread=np.zeros(0))
+    return compare("y", encode(values, DType.F32), DType.F32, expected, gate(matrix_task(), CASE, DType.F32))
+
+
+def test_exact_floats_are_compared_as_integers_are() -> None:
+    whole = np.random.default_rng(3).integers(-9, 10, size=(ROWS, COLS)).astype(np.float64)
+    assert judge_exactly(whole, whole) == judge_exactly(np.where(whole == 0, -0.0, whole), whole)
+    assert judge_exactly(whole, whole).detail == ""
+    one_off = judge_exactly(put(whole, (256, 1000), whole[256, 1000] + 2.0**-18), whole)
+    assert one_off.where == "y[256, 1000]" and "1 of 257257 elements wrong" in one_off.detail
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_is_a_wildcard(exact, value: float) -> None:
+    """Not in a row of its own, not in an exact output, and not beside a huge gate."""
+    assert judge_exactly(put(exact, (0, 0), value), exact).detail
+    assert judge(put(exact, (0, 0), value), exact, rtol=1e30, atol=1e30).detail
+    assert judge(put(exact, 9, value), exact).where.startswith("y[9, ")
+
+
+@pytest.mark.parametrize("part", ["element", "row"])
+def test_the_worst_decides_and_never_the_mean(part: str) -> None:
+    """One wrong part among a hundred thousand right rows leaves every mean as it was."""
+    exact = np.random.default_rng(4).standard_normal((100_000, 4)) + 0.3
+    wrong = put(exact, (99_999, 3), exact[99_999, 3] + 1e-4) if part == "element" else put(exact, 99_999, exact[99_999] * (1 + 1e-5))
+    found = judge(wrong, exact, reduction="1")
+    assert np.abs(wrong - exact).mean() < 1e-9
+    assert found.detail and found.worst > 1
