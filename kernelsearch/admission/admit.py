@@ -68,8 +68,10 @@ def _without_device(task: Task, scratch: Path, seed: int, full: bool) -> tuple[l
 
 def _pairs(task: Task, scratch: Path, seed: int, full: bool) -> Iterator[tuple[workload.Planned, workload.Planned]]:
     """Every call with its second draw, smallest first."""
-    ours, others = (workload.prepare(task, scratch, number) for number in (seed, seed + 1))
-    yield from zip(ours.calls, others.calls, strict=True) if full else zip(ours.small, others.small, strict=True)
+    ours, others = (workload.prepare(task, scratch, f"trial {number}") for number in (seed, seed + 1))
+    yield from zip(ours.calls, others.calls, strict=True)
+    if full:
+        yield from zip(ours.samples(), others.samples(), strict=True)
 
 
 def _baseline(task: Task, lab: Lab) -> Line:

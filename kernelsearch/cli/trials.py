@@ -25,7 +25,7 @@ Court = Callable[[Task, bool], Admission]
 def court(*, baseline: bool, seed: int, unsafe: bool) -> Iterator[Court]:
     """What tries a task, at its timed sizes too if asked: with its baseline on the emulated device, or with nothing but NumPy."""
     if baseline:
-        with closing(open_lab(device="emulated", metrics="none", unsafe=unsafe, seed=seed)) as lab:
+        with closing(open_lab(device="emulated", metrics="none", unsafe=unsafe, secret=f"trial {seed}")) as lab:
             yield lambda task, full: admit(task, lab.scratch, seed=seed, lab=lab, full=full)
         return
     scratch = paths.new_scratch()

@@ -20,6 +20,7 @@ from kernelsearch.verify.integers import exact_integers
 from kernelsearch.verify.tolerance import accumulation_roundoff, gate, widened
 from kernelsearch.workload import Array, Planned, call_reference, decode, encode, numpy_dtype, reference_name
 
+_EXACT_ELEMENTS = 1 << 22  # linearity is shown by several evaluations; an index that is wrong shows on a small case as well
 _MOVES = 3  # one alone may by chance cancel in a row that hangs on a single number
 _LARGEST = {
     DType.F64: float(np.finfo(np.float64).max),
@@ -51,7 +52,8 @@ def by_hand(task: Task) -> bool:
 
 def _exact(task: Task, planned: Planned, inputs: Mapping[str, Array], floats: Mapping[str, Array]) -> frozenset[str]:
     """Outputs of this call that must come out bit by bit."""
-    if planned.distribution is not Distribution.INTEGERS:
+    elements = sum(values.size for values in inputs.values())
+    if planned.distribution is not Distribution.INTEGERS or elements > _EXACT_ELEMENTS:
         return frozenset()
     length = float(task.tolerance.reduction.evaluate(task.values(planned.case)))
     return frozenset(
@@ -84,9 +86,12 @@ def _spread(task: Task, planned: Planned, inputs: Mapping[str, Array], floats: M
 
 
 def _trusted(task: Task, planned: Planned, inputs: Mapping[str, Array], floats: Mapping[str, Array]) -> dict[str, Array]:
-    """Root mean square error of each row when the reference computes in float32; nothing where it cannot, or is asked for float64."""
+    """Root mean square error of each row when the reference computes in float32; nothing where it cannot, or for float64.
+
+    A PyTorch problem is run in float64 alone.
+    """
     single = [name for name in floats if task.arg(name).dtype is not DType.F64]
-    if not single:
+    if not single or task.torch is not None:
         return {}
     try:
         computed = evaluate(task, planned, inputs, np.float32)
