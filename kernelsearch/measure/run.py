@@ -53,8 +53,8 @@ def run(
     """
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     timed = prepared.timed
-    samples = prepared.samples(f"again {again}" if again else "sample", twice=strict)
     measured = lab.device.time_kind is TimeKind.MEASURED
+    samples = prepared.samples(f"again {again}" if again else "sample", twice=strict) if measured else ()
 
     def job(of: Build) -> Job:
         return Job(
@@ -64,7 +64,7 @@ def run(
             torch=task.torch if task.form is Form.TORCH else None,
             calls=tuple(p.call for p in timed),
             mode=Mode.TIME,
-            samples=tuple(workload.sample_of(p, timed) for p in samples) if measured else (),
+            samples=tuple(workload.sample_of(p, timed) for p in samples),
             timing=timing,
             timeout_s=30.0 + len(timed) * (4 * timing.max_seconds + 5.0),
         )
