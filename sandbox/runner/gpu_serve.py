@@ -91,6 +91,12 @@ class Server:
         if self._last is not None:
             self._last.call.export(self._outputs, number)
 
+    def wake(self) -> None:
+        """Take the GPU from whoever had it."""
+        if self._flush_at:
+            self._gpu.fill(self._flush_at, 0x5A, 1 << 20)
+        self._gpu.synchronise()
+
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
         for number, spec in enumerate(self._calls):
@@ -134,6 +140,9 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
             if seen.early != seen.digest:
                 flags |= wire.Flag.LATE
             send(wire.Answer(wire.Op.DONE, order.number, flags, owner, us, seen.digest).pack())
+        elif order.op is wire.Op.WAKE:
+            server.wake()
+            send(wire.Answer(wire.Op.AWAKE, order.number).pack())
         elif order.op is wire.Op.EXPORT:
             server.export(order.number)
             send(wire.Answer(wire.Op.EXPORTED, order.number).pack())
