@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kernelsearch import nsight, sanitizer
 from kernelsearch.device import health, nvml
-from kernelsearch.device.base import Job, JobResult, KernelCounters, ProfileResult, Rung
+from kernelsearch.device.base import IN_USE, NOT_WATCHED, Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
 from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
@@ -61,6 +61,8 @@ class CudaDevice:
             "driver": self._gpu.driver,
             **self._pool.facts(),
         }
+        told = {IN_USE: nvml.foreign(self._gpu.uuid, [os.getpid()]), NOT_WATCHED: nvml.missing(self._gpu.uuid)}
+        self._facts |= {name: "; ".join(sentences) for name, sentences in told.items() if sentences}
         self._health = self._look()
         if not self._health.ok:
             self.close()

@@ -27,7 +27,7 @@ MakeSupport = Callable[[list[Region], list[Region]], Support]
 class Prepared:
     """A call on one set of buffers, with our own table over them."""
 
-    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int, make: MakeSupport) -> None:
+    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int | None, make: MakeSupport) -> None:
         self.call = Call(gpu, program, spec, inputs, place)
         self.regions = self.call.regions
         self.watched = self.call.watched
@@ -44,7 +44,7 @@ class Server:
     def __init__(self, gpu: Gpu, program: Program, job: Mapping[str, Any], folders: tuple[Path, Path], make: MakeSupport) -> None:
         self._gpu, self._program, self._calls, self._make = gpu, program, job["calls"], make
         self._inputs, self._outputs = folders
-        self._prepared: dict[int, Prepared] = {}  # by set of buffers
+        self._prepared: dict[int | None, Prepared] = {}  # by set of buffers
         self._current = -1
         self._last: Prepared | None = None
         self._guard = secrets.randbits(64)
@@ -57,7 +57,7 @@ class Server:
         """The call under way, for messages."""
         return str(self._calls[self._current]["label"]) if self._current >= 0 else "loading"
 
-    def call(self, number: int, place: int, keys: tuple[int, int, int, int]) -> tuple[float, Seen, int | None]:
+    def call(self, number: int, place: int | None, keys: tuple[int, int, int, int]) -> tuple[float, Seen, int | None]:
         """One call: µs between the events, what was seen, and the first watched region that changed.
 
         `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`.
@@ -100,7 +100,7 @@ class Server:
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
         for number, spec in enumerate(self._calls):
-            self.call(number, 0, (spec["key"], spec["distribution"], 0, 0))
+            self.call(number, None, (spec["key"], spec["distribution"], 0, 0))
 
     def empty_us(self) -> float:
         """Time of an empty pair of events, queued as calls are."""
@@ -114,7 +114,7 @@ class Server:
             pairs.append(self._gpu.elapsed_us(self._begin, self._end))
         return sorted(pairs)[len(pairs) // 2]
 
-    def _ready(self, number: int, place: int) -> Prepared:
+    def _ready(self, number: int, place: int | None) -> Prepared:
         if number != self._current:
             for prepared in self._prepared.values():
                 prepared.free()
