@@ -77,7 +77,10 @@ def run(
         return Timed(measurement=None, failure=result.failure, detail=result.detail)
     if lie := _unexplained(result.calls, SLACK_SHARE / 2 if strict else SLACK_SHARE):
         return Timed(measurement=None, failure=Verdict.CHEATED, detail=lie)
-    return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(_outputs(timed, samples, ours, result)))
+    outputs = _outputs(timed, samples, ours, result)
+    if measured and (unseen := {p.case.name for p in timed} - {p.case.name for p, call in outputs if call.outputs}):
+        return Timed(measurement=None, failure=Verdict.CRASHED, detail=f"no output of a timed call came back for case {min(unseen)}")
+    return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(outputs))
 
 
 def _measurement(timed: Sequence[Planned], result: JobResult, lab: Lab) -> Measurement:
