@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from kernelsearch.model import Environment, Node, Outcome, RunSpec, Task, Totals
 from kernelsearch.report import diff, evidence, words
-from kernelsearch.report.node import NodeView, NodeViews, Row
+from kernelsearch.report.node import NodeView, NodeViews
+from kernelsearch.report.timing import Row
 from kernelsearch.store.journal import supersedes
 
 
