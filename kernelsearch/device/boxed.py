@@ -7,6 +7,7 @@ baseline stays, since nothing but the user's own kernel ever ran in it, and is r
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
-from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
+from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report, sets_of
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.timekeeper import Timekeeper, unexplained
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -227,7 +228,7 @@ class Boxes:
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
-        timed = [_timed(job, number, call["pairs"]) for number, call in enumerate(record["calls"])]
+        timed = [_timed(job, number, call) for number, call in enumerate(record["calls"])]
         return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
 
     def _keeper(self) -> Timekeeper:
@@ -281,14 +282,16 @@ def _key(job: Job) -> str:
     return f"{job.build.artifact} {job.calls!r}"
 
 
-def _timed(job: Job, number: int, pairs: Sequence[tuple[float, float, float, float]]) -> CallResult:
-    excess, doubt = unexplained(pairs) if job.rival is not None else (0.0, 0.0)
+def _timed(job: Job, number: int, record: Mapping[str, Any]) -> CallResult:
+    call, pairs = job.calls[number], record["pairs"]
+    excess, doubt = unexplained(record["rows"], sets_of(call), pairs)
     return CallResult(
-        label=job.calls[number].label,
+        label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),
         rival_us=tuple(pair[1] for pair in pairs) if job.rival is not None else (),
         unexplained_us=excess,
-        doubt_us=doubt,
+        doubt_us=doubt if math.isfinite(doubt) else 0.0,
+        by_clock=math.isfinite(doubt),
     )
 
 

@@ -82,7 +82,7 @@ def schedule(job: Job, gpu: str) -> dict[str, Any]:
                 "sets": sets_of(call),
             }
         )
-    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "gpu": gpu}
+    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "linger_s": job.linger_s, "gpu": gpu}
 
 
 def flagged(call: Call, flags: int, region: int) -> JobResult:
