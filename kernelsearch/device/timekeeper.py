@@ -53,7 +53,7 @@ class _Side:
         """As many answers as the order has, and the µs until the last."""
         answers = []
         try:
-            self.channel.settimeout(max(0.001, min(self.call_s, deadline - time.monotonic())))
+            self.channel.settimeout(max(0.001, min(self.call_s * count, deadline - time.monotonic())))
             begun = time.perf_counter_ns()
             self.channel.sendall(order.pack())
             for _ in range(count):
