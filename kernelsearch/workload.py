@@ -98,8 +98,10 @@ class Workload:
         for timed in self.timed:
             kinds = [self.task.distributions[0], *self.task.distributions] * (2 if twice else 1)
             for number, distribution in enumerate(kinds[: self._sample_count(timed) * (2 if twice else 1)]):
-                fresh = self._plan(timed.case, distribution, f"{purpose} {number}")
-                found.append(replace(fresh, call=replace(fresh.call, args=timed.call.args)))
+                name = self._name(timed.case, distribution, f"{purpose} {number}")
+                # A file holds the timed call's own contents: only what is not drawn is the same here.
+                args = tuple(replace(arg, file=None) if isinstance(arg, Tensor) and arg.recipe else arg for arg in timed.call.args)
+                found.append(self._planned(name, timed.case, distribution, args))
         return tuple(found)
 
     def _sample_count(self, planned: Planned) -> int:
@@ -111,21 +113,27 @@ class Workload:
         return sum(int(np.prod(self.task.shape(arg, case), dtype=np.int64)) * arg.dtype.size for arg in tensors)
 
     def _plan(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
-        name = digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+        name = self._name(case, distribution, purpose)
         drawing = _Contents(self.task, case, distribution, name)
-        args = tuple(self._argument(position, arg, drawing) for position, arg in enumerate(self.task.args))
+        return self._planned(name, case, distribution, [self._argument(number, arg, drawing) for number, arg in enumerate(self.task.args)])
+
+    def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
+        return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+
+    def _planned(self, name: str, case: Case, distribution: Distribution, args: Sequence[Tensor | Scalar]) -> Planned:
+        key = _key(name)
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it tells calls apart without giving the key away.
         call = Call(
             label=f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}",
-            args=args,
+            args=tuple(args),
             values=values,
             distribution=distribution.value,
-            key=drawing.key,
+            key=key,
             decoys=tuple(other.value for other in self.task.distributions[1:]),
         )
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
-        return Planned(call=call, case=case, distribution=distribution, key=drawing.key, shapes=shapes)
+        return Planned(call=call, case=case, distribution=distribution, key=key, shapes=shapes)
 
     def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
@@ -233,12 +241,16 @@ def line_of(error: BaseException, name: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
+def _key(name: str) -> int:
+    return int(digest.of_text("key", name)[:16], 16)
+
+
 class _Contents:
     """Draws the inputs of one call. The reference's own inputs are made once, when the first of them is asked for."""
 
     def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
         self.task, self.case, self.distribution, self.name = task, case, distribution, name
-        self.key = int(digest.of_text("key", name)[:16], 16)
+        self.key = _key(name)
         self._made: Mapping[str, Array] | None = None
 
     def recipe(self, arg: Arg, position: int) -> Recipe | None:
