@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -27,6 +26,7 @@ from kernelsearch.device.base import Call, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Arg, Case, Distribution, DType, Task
 from kernelsearch.model.expression import Number
+from kernelsearch.store.files import write_once
 
 Array = npt.NDArray[Any]
 
@@ -168,18 +168,6 @@ def _rounded(value: Number, dtype: DType) -> Number:
     if not dtype.is_float:
         return int(value)
     return float(decode(encode(np.array([float(value)]), dtype), dtype, (1,))[0])
-
-
-def write_once(file: Path, data: bytes) -> None:
-    """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
-    draft = file.with_name(f".{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(data)
-        draft.chmod(0o444)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UsageError(f"{file.parent}: cannot keep {len(data)} bytes of inputs or expected values there: {error.strerror}") from error
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:

@@ -15,9 +15,10 @@ import numpy as np
 from kernelsearch import digest
 from kernelsearch.lab import Lab
 from kernelsearch.model import Task
+from kernelsearch.store.files import write_once
 from kernelsearch.verify import baseline, reference
 from kernelsearch.verify.compare import Expected
-from kernelsearch.workload import Planned, write_once
+from kernelsearch.workload import Planned
 
 
 def ensure(task: Task, planned: Sequence[Planned], lab: Lab) -> None:
