@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelsearch import contents
-from kernelsearch.contents import DISTRIBUTIONS, DTYPES, STORED, Recipe, digest, draw, mix, tensor_key, to_bfloat16
+from kernelsearch.contents import DISTRIBUTIONS, DTYPES, STORED, Recipe, draw, mix, tensor_key, to_bfloat16
 from kernelsearch.model import Distribution, DType
 
 MANY = 200_000
