@@ -89,6 +89,8 @@ def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") ->
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]
+    if again:
+        verify.forget(trail.task, [planned for planned, _ in timed.outputs], trail.lab)
     trail.checks += tuple(checks)
     if wrong := [check for check in checks if check.verdict is not Verdict.PASSED]:
         raise Failed(wrong[0].verdict, f"in a timed call: {wrong[0].detail}")

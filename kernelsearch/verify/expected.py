@@ -39,6 +39,14 @@ def load(task: Task, planned: Planned, lab: Lab) -> dict[str, Expected]:
     return {name: Expected(values=_mapped(values), spread=_mapped(spread)) for name, (values, spread) in pairs}
 
 
+def forget(task: Task, planned: Sequence[Planned], lab: Lab) -> None:
+    """Remove what was kept of calls whose contents never come again: the folder may lie in memory."""
+    for p in planned:
+        for pair in _files(task, p, lab).values():
+            for file in pair:
+                file.unlink(missing_ok=True)
+
+
 def _files(task: Task, planned: Planned, lab: Lab) -> dict[str, tuple[Path, Path]]:
     folder = lab.scratch / "expected"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

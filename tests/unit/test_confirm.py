@@ -62,6 +62,15 @@ def test_no_two_candidates_have_the_same_contents_in_the_second_trial(tmp_path: 
     assert found[0] == found[2] != found[1]
 
 
+@pytest.mark.parametrize("second", [Kernel(us=8.0), Kernel(us=8.0, factor=2.1), Kernel(us=8.0, timed_factor=2.1)])
+def test_expected_values_of_the_second_trial_are_not_kept(tmp_path: Path, second: Kernel) -> None:
+    """Nobody asks for them again, and they would fill the memory of a long search."""
+    done, _ = judged(tmp_path, Kernel(us=8.0), second)
+    assert len(done.checks) > 3
+    kept = sorted((tmp_path / "expected").iterdir())
+    assert len(kept) == 2 * 3, "values and spread of the first trial's calls"
+
+
 @pytest.mark.parametrize("us", [9.95, 10.0, 12.0, 19.0])
 def test_what_is_not_ahead_has_no_second_trial(tmp_path: Path, us: float) -> None:
     done, device = judged(tmp_path, Kernel(us=us), reports=(hazard(),))
