@@ -62,7 +62,7 @@ class _Side:
             self.why = "gone"
             return None
         expected = wire.Op.DONE if order.op is wire.Op.CALL else wire.Op.EXPORTED
-        if answer.op is not expected or answer.number != order.number or (not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL):
+        if answer.op is not expected or not answer.answers(order) or (not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL):
             self.why = "garbled"
             return None
         return answer, took
@@ -175,7 +175,7 @@ class _Race:
                 self.flag = number, answer.flags, answer.region
                 return None
             if export is not None:
-                if side.ask(wire.Order(wire.Op.EXPORT, export[0]), self._deadline) is None:
+                if side.ask(wire.Order(wire.Op.EXPORT, export[0], seal=secrets.randbits(64)), self._deadline) is None:
                     return None
                 export[1].exports.append((export[0], answer.digest, order.seal))
         ours = found[id(self._ours)]

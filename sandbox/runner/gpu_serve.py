@@ -131,9 +131,9 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
                 flags |= wire.Flag.BAND_CHANGED if region.kind == 3 else wire.Flag.INPUT_CHANGED
             if seen.early != seen.digest:
                 flags |= wire.Flag.LATE
-            send(wire.Answer(wire.Op.DONE, order.number, flags, owner, us, seen.digest).pack())
+            send(wire.Answer(wire.Op.DONE, order.number, flags, owner, us, seen.digest, order.seal).pack())
         elif order.op is wire.Op.EXPORT:
             server.export(order.number)
-            send(wire.Answer(wire.Op.EXPORTED, order.number).pack())
+            send(wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack())
         else:
             return

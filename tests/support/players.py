@@ -15,7 +15,7 @@ class Player:
     def __init__(self, *, claimed_us=100.0, took_s=0.0, answer=None, digest=None, export=None, ready=False) -> None:
         self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._claimed_us, self._took_s, self._answer, self._export = claimed_us, took_s, answer, export
-        self._digest = digest or (lambda order: order.key ^ order.seal)
+        self._digest = digest or (lambda order: order.key)
         self.orders: list[wire.Order] = []
         self.met: list[int] = []  # when each order came, ns
         if ready:
@@ -54,12 +54,12 @@ class Player:
         if order.op is wire.Op.EXPORT:
             if self._export is not None:
                 self._export(order)
-            return wire.Answer(wire.Op.EXPORTED, order.number).pack()
+            return wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack()
         if order.op is not wire.Op.CALL:
             return None
         time.sleep(self._took_s)
         claimed = self._claimed_us(len(self.calls)) if callable(self._claimed_us) else self._claimed_us
-        return wire.Answer(wire.Op.DONE, order.number, 0, 0, claimed, self._digest(order)).pack()
+        return wire.Answer(wire.Op.DONE, order.number, 0, 0, claimed, self._digest(order), order.seal).pack()
 
 
 PLAIN = object()  # what `answer` gives where the player is to answer as usual
