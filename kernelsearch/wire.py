@@ -25,7 +25,8 @@ class Op(enum.IntEnum):
     READY = 4  # the candidate is loaded
     DONE = 5
     EXPORTED = 6
-    FAILED = 7  # the report file says how
+    WAKE = 7  # do something small, so that the device and the process are at hand -> AWAKE
+    AWAKE = 8
 
 
 class Flag(enum.IntFlag):

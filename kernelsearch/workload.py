@@ -10,8 +10,10 @@ widened to float32 when read back.
 from __future__ import annotations
 
 import math
+import threading
 import traceback
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -32,6 +34,10 @@ Array = npt.NDArray[Any]
 
 # Timed calls whose outputs are verified: as many as keep the expected values of a case below this, and two at least.
 _SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
+# Calls that were planned before: every candidate of a run asks for the same ones, and what a task's own Python makes can take seconds.
+_plans: OrderedDict[tuple[object, ...], Planned] = OrderedDict()
+_plans_lock = threading.Lock()
+_MOST_PLANS = 512
 # What a user's Python file may raise; anything else is not about its contents.
 _VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
@@ -98,9 +104,16 @@ class Workload:
         for timed in self.timed:
             kinds = [self.task.distributions[0], *self.task.distributions] * (2 if twice else 1)
             for number, distribution in enumerate(kinds[: self._sample_count(timed) * (2 if twice else 1)]):
-                fresh = self._plan(timed.case, distribution, f"{purpose} {number}")
-                found.append(replace(fresh, call=replace(fresh.call, args=timed.call.args)))
+                found.append(self._sample(timed, distribution, f"{purpose} {number}"))
         return tuple(found)
+
+    def _sample(self, timed: Planned, distribution: Distribution, purpose: str) -> Planned:
+        if not self.draws:
+            return self._plan(timed.case, distribution, purpose)
+        name = self._name(timed.case, distribution, purpose)
+        key = _key_of(name)
+        call = replace(timed.call, label=_label(timed.case, distribution, name), distribution=distribution.value, key=key)
+        return replace(timed, call=call, distribution=distribution, key=key)
 
     def _sample_count(self, planned: Planned) -> int:
         expected = sum(8 * int(np.prod(planned.shapes[arg.name], dtype=np.int64)) for arg in self.task.outputs)
@@ -111,13 +124,25 @@ class Workload:
         return sum(int(np.prod(self.task.shape(arg, case), dtype=np.int64)) * arg.dtype.size for arg in tensors)
 
     def _plan(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
-        name = digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+        key = (str(self.folder), self.secret, self.digest, self.draws, case.name, distribution, purpose)
+        with _plans_lock:
+            if (kept := _plans.get(key)) is not None:
+                return kept
+        planned = self._planned(case, distribution, purpose)
+        with _plans_lock:
+            _plans[key] = planned
+            while len(_plans) > _MOST_PLANS:
+                _plans.popitem(last=False)
+        return planned
+
+    def _planned(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
+        name = self._name(case, distribution, purpose)
         drawing = _Contents(self.task, case, distribution, name)
         args = tuple(self._argument(position, arg, drawing) for position, arg in enumerate(self.task.args))
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it tells calls apart without giving the key away.
         call = Call(
-            label=f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}",
+            label=_label(case, distribution, name),
             args=args,
             values=values,
             distribution=distribution.value,
@@ -126,6 +151,10 @@ class Workload:
         )
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
         return Planned(call=call, case=case, distribution=distribution, key=drawing.key, shapes=shapes)
+
+    def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
+        """What contents follow from, and files are called."""
+        return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
 
     def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
@@ -140,6 +169,15 @@ class Workload:
                 write_once(file, drawing.raw(arg, recipe))
         count = int(np.prod(shape, dtype=np.int64))
         return Tensor(name=arg.name, dtype=arg.dtype, count=count, shape=shape, file=file, recipe=recipe, written=arg.is_written)
+
+
+def _key_of(name: str) -> int:
+    """The key of what is drawn for a call."""
+    return int(digest.of_text("key", name)[:16], 16)
+
+
+def _label(case: Case, distribution: Distribution, name: str) -> str:
+    return f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}"
 
 
 def sample_of(planned: Planned, timed: Sequence[Planned]) -> Sample:
@@ -238,7 +276,7 @@ class _Contents:
 
     def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
         self.task, self.case, self.distribution, self.name = task, case, distribution, name
-        self.key = int(digest.of_text("key", name)[:16], 16)
+        self.key = _key_of(name)
         self._made: Mapping[str, Array] | None = None
 
     def recipe(self, arg: Arg, position: int) -> Recipe | None:

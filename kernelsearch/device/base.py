@@ -19,6 +19,9 @@ from kernelsearch.contents import Recipe
 from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, TorchCall, Verdict
 from kernelsearch.sanitizer import SanitizerReport
 
+# Among a device's facts where they are there: what a person should be told before they believe a time.
+IN_USE, NOT_WATCHED = "in use by others", "not watched"
+
 POISON = 0xFF
 """Every byte of an output before a call: NaN in all float types, -1 or the maximum in integers."""
 

@@ -16,17 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernelsearch import contents, paths, wire
+from kernelsearch import codec, contents, paths, wire
 from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
-from kernelsearch.device.border import died
+from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
-from kernelsearch.device.cuda_job import Delivery, Export, PlanUnusable
+from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.timekeeper import Timekeeper, unexplained
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Limits
+from kernelsearch.sandbox.files import read_left
 
 _SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
 _LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
@@ -128,6 +129,26 @@ class Boxes:
         return JobResult(
             failure=done.failure, detail=done.detail, calls=done.calls, conditions=conditions, seconds=time.monotonic() - started
         )
+
+    def probe(self, timeout_s: float = 60.0) -> Mapping[str, str]:
+        """What a box of ours found that copied a known pattern on the device; empty when it did not end well."""
+        slot = self._pool.take()
+        try:
+            for name, text in (("result.json", ""), ("job.json", '{"mode": "probe"}')):
+                file = (slot.outputs if name == "result.json" else slot.inputs) / name
+                file.write_text(text)
+                file.chmod(0o666 if name == "result.json" else 0o644)
+            if self._support is not None:
+                place(self._support, slot.inputs / "support")
+            with self._lock.alone(quiet=True):
+                slot.box.send(b"go\n")
+                end = slot.box.wait(timeout_s)
+            left = read_left(slot.outputs / "result.json", REPORT_BYTES)
+        finally:
+            slot.close()
+        if end.timed_out or end.returncode != 0 or not left:
+            return {}
+        return codec.load_json(Report, left).notes
 
     def close(self) -> None:
         with self._mutex:

@@ -69,7 +69,7 @@ class HostDevice:
         return ProfileResult(missing="a CPU has none of a GPU's counters")
 
     def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
-        return ()
+        return (SanitizerReport(missing="compute-sanitizer looks at GPUs alone"),)
 
     def close(self) -> None:
         self._boxes.close()

@@ -30,6 +30,7 @@ from kernelsearch.order_statistics import median_interval, settled
 _LENGTH_BYTES = 8
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
+_ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class _Side:
         if answer is None:
             self.why = "gone"
             return None
-        expected = wire.Op.DONE if order.op is wire.Op.CALL else wire.Op.EXPORTED
+        expected = _ANSWERS[order.op]
         if answer.op is not expected or not answer.answers(order) or (not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL):
             self.why = "garbled"
             return None
@@ -164,6 +165,9 @@ class _Race:
         sides = [self._ours] if self._theirs is None else random.sample([self._ours, self._theirs], 2)
         found: dict[int, tuple[float, float]] = {}
         for side in sides:
+            # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
+            if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
+                return None
             answered = side.ask(order, self._deadline)
             if answered is None:
                 return None

@@ -53,8 +53,8 @@ def run(
     """
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     timed = prepared.timed
-    samples = prepared.samples(f"again {again}" if again else "sample", twice=strict)
     measured = lab.device.time_kind is TimeKind.MEASURED
+    samples = prepared.samples(f"again {again}" if again else "sample", twice=strict) if measured else ()
 
     def job(of: Build) -> Job:
         return Job(
@@ -64,7 +64,7 @@ def run(
             torch=task.torch if task.form is Form.TORCH else None,
             calls=tuple(p.call for p in timed),
             mode=Mode.TIME,
-            samples=tuple(workload.sample_of(p, timed) for p in samples) if measured else (),
+            samples=tuple(workload.sample_of(p, timed) for p in samples),
             timing=timing,
             timeout_s=30.0 + len(timed) * (4 * timing.max_seconds + 5.0),
         )
@@ -77,7 +77,10 @@ def run(
         return Timed(measurement=None, failure=result.failure, detail=result.detail)
     if lie := _unexplained(result.calls, SLACK_SHARE / 2 if strict else SLACK_SHARE):
         return Timed(measurement=None, failure=Verdict.CHEATED, detail=lie)
-    return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(_outputs(timed, samples, ours, result)))
+    outputs = _outputs(timed, samples, ours, result)
+    if measured and (unseen := {p.case.name for p in timed} - {p.case.name for p, call in outputs if call.outputs}):
+        return Timed(measurement=None, failure=Verdict.CRASHED, detail=f"no output of a timed call came back for case {min(unseen)}")
+    return Timed(measurement=_measurement(timed, result, lab), outputs=tuple(outputs))
 
 
 def _measurement(timed: Sequence[Planned], result: JobResult, lab: Lab) -> Measurement:

@@ -34,6 +34,7 @@ def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
     """
     start = time.perf_counter()
     planned = workload.prepare(task, lab.scratch, again + lab.secret, draws=lab.device.draws).calls
+    expected.ensure(task, planned, lab)  # before the job: the rung is asked while the job has the device, which a baseline would wait for
     by_label = {p.call.label: p for p in planned}
 
     def first_is_right(result: CallResult) -> bool:
@@ -59,7 +60,6 @@ def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
 
 def _others(task: Task, planned: Sequence[Planned], results: Sequence[CallResult], lab: Lab) -> Iterator[Check]:
     """Checks of all calls after the first result, until one fails; a call may have given two results, and must have given one."""
-    expected.ensure(task, planned, lab)
     seen = {result.label for result in results}
     for p in planned:
         found = [check(task, p, result, lab) for result in results if result.label == p.call.label]

@@ -109,7 +109,7 @@ class CupyGpu:
             return float(runtime.eventElapsedTime(begin, end)) * 1e3
 
     def reset_l2(self) -> None:
-        reset_persisting_l2()
+        reset_persisting_l2(self.synchronise)
 
     def synchronise(self) -> None:
         with _named():

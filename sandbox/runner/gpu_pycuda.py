@@ -104,7 +104,7 @@ class PycudaGpu:
             return float(begin.time_till(end)) * 1e3
 
     def reset_l2(self) -> None:
-        reset_persisting_l2()
+        reset_persisting_l2(self.synchronise)
 
     def synchronise(self) -> None:
         with _named():

@@ -17,7 +17,9 @@ from gpu_base import CudaFailure, Gpu
 from gpu_call import Call, Program
 from gpu_regions import Keys, Region, Seen, Support
 
-FLUSH_BYTES = 96 << 20  # at least; longer than the host takes to launch, so that the GPU does not wait between the events
+# At least, and four times L2: it takes the GPU some 90 µs, longer than the host takes to launch, even right after another process had
+# the GPU; so the GPU does not wait between the events. Half of that left gaps on an H100 when two processes took turns.
+FLUSH_BYTES = 192 << 20
 
 MakeSupport = Callable[[list[Region], list[Region]], Support]
 
@@ -25,7 +27,7 @@ MakeSupport = Callable[[list[Region], list[Region]], Support]
 class Prepared:
     """A call on one set of buffers, with our own table over them."""
 
-    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int, make: MakeSupport) -> None:
+    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int | None, make: MakeSupport) -> None:
         self.call = Call(gpu, program, spec, inputs, place)
         self.regions = self.call.regions
         self.watched = self.call.watched
@@ -42,11 +44,11 @@ class Server:
     def __init__(self, gpu: Gpu, program: Program, job: Mapping[str, Any], folders: tuple[Path, Path], make: MakeSupport) -> None:
         self._gpu, self._program, self._calls, self._make = gpu, program, job["calls"], make
         self._inputs, self._outputs = folders
-        self._prepared: dict[int, Prepared] = {}  # by set of buffers
+        self._prepared: dict[int | None, Prepared] = {}  # by set of buffers
         self._current = -1
         self._last: Prepared | None = None
         self._guard = secrets.randbits(64)
-        self._flush_bytes = max(2 * gpu.l2_bytes, FLUSH_BYTES) if job["flush_l2"] else 0
+        self._flush_bytes = max(4 * gpu.l2_bytes, FLUSH_BYTES) if job["flush_l2"] else 0
         self._flush_at = gpu.allocate(self._flush_bytes) if self._flush_bytes else 0
         self._begin, self._end = gpu.event(), gpu.event()
 
@@ -55,7 +57,7 @@ class Server:
         """The call under way, for messages."""
         return str(self._calls[self._current]["label"]) if self._current >= 0 else "loading"
 
-    def call(self, number: int, place: int, keys: tuple[int, int, int, int]) -> tuple[float, Seen, int | None]:
+    def call(self, number: int, place: int | None, keys: tuple[int, int, int, int]) -> tuple[float, Seen, int | None]:
         """One call: µs between the events, what was seen, and the first watched region that changed.
 
         `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`.
@@ -89,10 +91,16 @@ class Server:
         if self._last is not None:
             self._last.call.export(self._outputs, number)
 
+    def wake(self) -> None:
+        """Take the GPU from whoever had it."""
+        if self._flush_at:
+            self._gpu.fill(self._flush_at, 0x5A, 1 << 20)
+        self._gpu.synchronise()
+
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
         for number, spec in enumerate(self._calls):
-            self.call(number, 0, (spec["key"], spec["distribution"], 0, 0))
+            self.call(number, None, (spec["key"], spec["distribution"], 0, 0))
 
     def empty_us(self) -> float:
         """Time of an empty pair of events, queued as calls are."""
@@ -106,7 +114,7 @@ class Server:
             pairs.append(self._gpu.elapsed_us(self._begin, self._end))
         return sorted(pairs)[len(pairs) // 2]
 
-    def _ready(self, number: int, place: int) -> Prepared:
+    def _ready(self, number: int, place: int | None) -> Prepared:
         if number != self._current:
             for prepared in self._prepared.values():
                 prepared.free()
@@ -132,6 +140,9 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
             if seen.early != seen.digest:
                 flags |= wire.Flag.LATE
             send(wire.Answer(wire.Op.DONE, order.number, flags, owner, us, seen.digest, order.seal).pack())
+        elif order.op is wire.Op.WAKE:
+            server.wake()
+            send(wire.Answer(wire.Op.AWAKE, order.number, seal=order.seal).pack())
         elif order.op is wire.Op.EXPORT:
             server.export(order.number)
             send(wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack())

@@ -154,7 +154,7 @@ def test_a_search_says_what_it_did_and_ends_with_the_report(kernel, capsys):
     said = lines_of(captured.out)
     assert said["device"] == "emulated H100, modelled: nothing below was measured · sandbox: bubblewrap (level 2 of 3)"
     assert said["baseline"].startswith("412.3 modelled µs")
-    assert said["best"].startswith("#4  96.40 modelled µs, 4.28x, 90 % of speed of light; 2 calls verified")
+    assert said["best"].startswith("#4  96.40 modelled µs, 4.28x, 90 % of speed of light; 2 inputs verified")
     assert said["kept"] == str(kernel.with_suffix(".opt.cu"))
     report = captured.out.splitlines()[-1].split()[-1]
     assert Path(report).name == "report.html" and Path(report).is_file()
@@ -329,7 +329,7 @@ def test_runs_of_one_second_do_not_share_a_folder(tmp_path, monkeypatch):
 
 def chosen(**changes) -> SearchOptions:
     options = {
-        "device": "auto", "hardware": "", "metrics": "quick", "seed": 0, "unsafe": False, "llm": "rules", "base_url": "",
+        "device": "auto", "hardware": "", "metrics": "quick", "secret": "", "seed": 0, "unsafe": False, "llm": "rules", "base_url": "",
         "llm_option": (), "strategy": "mcts", "reward": "default", "parallel": 1, "budget": None, "minutes": None, "usd": None,
     }  # fmt: skip
     return SearchOptions(**{**options, **changes})

@@ -23,11 +23,27 @@ BEGUN = json.dumps({"begun": True})
 Ending = Callable[[Path], BoxResult]
 
 
+def ended(
+    *, returncode: int = 0, stdout: str = READY + BEGUN, stderr: str = "", timed_out: bool = False, report: dict | None = None
+) -> Ending:
+    def ending(outputs: Path) -> BoxResult:
+        if report is not None:
+            (outputs / "result.json").write_text(json.dumps({"failure": None, "detail": "", "notes": {}} | report))
+        return BoxResult(returncode=returncode, stdout=stdout, stderr=stderr, seconds=0.0, timed_out=timed_out)
+
+    return ending
+
+
+def probed(right: bool = True, bytes_per_s: float = 2e12) -> Ending:
+    """What a look at the GPU's health finds."""
+    return ended(report={"notes": {"probe ok": str(right), "probe bytes/s": str(bytes_per_s)}})
+
+
 class PretendBox:
     """Ready at once; its calls leave zeros, and what `ending` does in the output folder is what the job did."""
 
-    def __init__(self, box: Box, ending: Ending) -> None:
-        self.box, self.ending = box, ending
+    def __init__(self, box: Box, ending: Ending, probe: Ending) -> None:
+        self.box, self.ending, self.probe = box, ending, probe
         self.player = Player(ready=True, digest=lambda order: contents.digest(bytes(8), order.seal))
         self.channel = self.player.ours
         self.sent = b""
@@ -39,7 +55,9 @@ class PretendBox:
         return READY
 
     def wait(self, timeout_s: float) -> BoxResult:
-        return self.ending(self.box.writable[0])
+        outputs = self.box.writable[0]
+        told = json.loads((outputs.parent / "in" / "job.json").read_text())
+        return self.probe(outputs) if told["mode"] == "probe" else self.ending(outputs)
 
     def kill(self) -> None:
         self.player.close()
@@ -47,25 +65,14 @@ class PretendBox:
 
 class PretendSandbox:
     def __init__(self, ending: Ending) -> None:
-        self.ending = ending
+        self.ending, self.probe = ending, probed()
         self.boxes: list[Box] = []
         self.made: list[PretendBox] = []
 
     def start(self, box: Box) -> PretendBox:
         self.boxes.append(box)
-        self.made.append(PretendBox(box, self.ending))
+        self.made.append(PretendBox(box, self.ending, self.probe))
         return self.made[-1]
-
-
-def ended(
-    *, returncode: int = 0, stdout: str = READY + BEGUN, stderr: str = "", timed_out: bool = False, report: dict | None = None
-) -> Ending:
-    def ending(outputs: Path) -> BoxResult:
-        if report is not None:
-            (outputs / "result.json").write_text(json.dumps({"failure": None, "detail": "", "notes": {}} | report))
-        return BoxResult(returncode=returncode, stdout=stdout, stderr=stderr, seconds=0.0, timed_out=timed_out)
-
-    return ending
 
 
 def device(folder: Path, sandbox: PretendSandbox, ordinal: int = 0) -> cuda.CudaDevice:
@@ -147,6 +154,35 @@ def test_under_a_tool_that_is_so_too(opened, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
     with pytest.raises(DeviceLost, match="before its job began"):
         opened(ended(returncode=-9, stdout=READY))[0].profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"])
+
+
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (ended(timed_out=True, returncode=-9), "did not end or came out wrong"),
+        (ended(returncode=-6), "did not end or came out wrong"),
+        (probed(right=False), "did not end or came out wrong"),
+        (probed(bytes_per_s=1e11), "at 5% of its bandwidth"),
+    ],
+)
+def test_after_a_failure_the_gpu_is_looked_at_and_one_that_is_not_fit_is_lost(opened, tmp_path: Path, probe: Ending, words: str) -> None:
+    device, sandbox = opened(ended(returncode=-11))
+    assert device.run(job(tmp_path)).failure is Verdict.CRASHED  # as well as at the start
+    sandbox.probe = probe
+    for box in sandbox.made:
+        box.probe = probe
+    with pytest.raises(DeviceLost, match=words):
+        device.run(job(tmp_path))
+
+
+def test_a_gpu_that_copies_wrongly_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(cuda, "libraries", lambda modules, extra: (tmp_path / "site",))
+    monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
+    sandbox = PretendSandbox(ended())
+    sandbox.probe = probed(right=False)
+    with pytest.raises(DeviceLost, match="does not copy 256 MiB right"):
+        device(tmp_path, sandbox)
 
 
 def test_a_box_sees_one_gpu_and_its_own_folders_alone(opened, tmp_path: Path) -> None:

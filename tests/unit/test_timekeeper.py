@@ -172,7 +172,7 @@ BAD = {
     "another seal": (lambda order: done(order, seal=order.seal ^ 1), "garbled"),
     "no seal": (lambda order: done(order, seal=0), "garbled"),
     "another word": (lambda order: done(order, op=wire.Op.READY), "garbled"),
-    "failed": (lambda order: done(order, op=wire.Op.FAILED), "garbled"),
+    "an order's word": (lambda order: done(order, op=wire.Op.END), "garbled"),
     "an unknown word": (lambda order: done(order)[:4] + b"\x63" + done(order)[5:], "garbled"),
     "negative": (lambda order: done(order, us=-1.0), "garbled"),
     "zero": (lambda order: done(order, us=0.0), "garbled"),
@@ -205,6 +205,18 @@ def test_an_answer_that_was_sent_ahead_is_not_taken_for_a_later_one(keeper: Time
     ours = player(answer=after(5, twice))
     record = keeper.race(schedule(), ours.ours, player().ours)
     assert record["ours"] == "garbled" and len(record["calls"][0]["pairs"]) == 5  # the sixth had its answer, the seventh not
+
+
+def test_a_box_is_woken_before_every_call_and_must_answer_that(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(), player()
+    keeper.race(schedule(samples=[(0, 5, 0)]), ours.ours, theirs.ours)
+    for box in (ours, theirs):
+        before = [before for before, op in zip(box.everything, box.everything[1:], strict=False) if op is wire.Op.CALL]
+        assert set(before) == {wire.Op.WAKE} and len(before) == len(box.calls)
+    for said, why in ((lambda order: None, "late"), (lambda order: done(order, op=wire.Op.AWAKE, seal=0), "garbled")):
+        box = player(sleepy=True, answer=after(0, said))
+        assert keeper.race(schedule(call_s=0.3), box.ours, player().ours)["ours"] == why
+        assert box.calls == []
 
 
 def test_an_export_that_is_not_made_ends_the_race(keeper: Timekeeper, player) -> None:

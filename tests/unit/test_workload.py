@@ -27,7 +27,7 @@ def raises(rng, sizes, distribution):
 
 
 def test_calls_cover_every_case_and_distribution_smallest_first(tmp_path: Path) -> None:
-    prepared = workload.prepare(matrix_task(), tmp_path, 0)
+    prepared = workload.prepare(matrix_task(), tmp_path, "s")
     assert [(p.case.name, p.distribution.value) for p in prepared.calls] == [
         (case, distribution) for case in ("row", "ragged", "big") for distribution in ("normal", "spikes")
     ]
@@ -39,12 +39,12 @@ def test_calls_cover_every_case_and_distribution_smallest_first(tmp_path: Path) 
 
 def test_a_task_with_timed_cases_only_is_still_verified(tmp_path: Path) -> None:
     task = matrix_task(cases=(Case(name="only", sizes={"rows": 2, "cols": 3}, timed=True),))
-    assert [p.case.name for p in workload.prepare(task, tmp_path, 0).small] == ["only", "only"]
+    assert [p.case.name for p in workload.prepare(task, tmp_path, "s").small] == ["only", "only"]
 
 
 def test_a_large_timed_case_is_verified_on_fewer_distributions(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(workload, "_FULL_CASE_BYTES", 2 * 64 * 48 * 4)
-    calls = workload.prepare(matrix_task(), tmp_path, 0).calls
+    calls = workload.prepare(matrix_task(), tmp_path, "s").calls
     assert [p.distribution for p in calls if p.case.name == "big"] == [Distribution.NORMAL]
 
 
@@ -60,7 +60,7 @@ def test_contents_depend_on_everything_that_names_them_and_on_nothing_else(tmp_p
 
 
 def test_files_are_made_once_and_read_only(tmp_path: Path) -> None:
-    prepared = workload.prepare(matrix_task(), tmp_path, 0)
+    prepared = workload.prepare(matrix_task(), tmp_path, "s")
     file = prepared.calls[0].call.args[0].file
     before = file.stat()
     assert not before.st_mode & 0o222
@@ -71,7 +71,7 @@ def test_files_are_made_once_and_read_only(tmp_path: Path) -> None:
 def test_arguments_keep_their_order_and_their_values(tmp_path: Path) -> None:
     scalar = Arg(name="alpha", kind=ArgKind.SCALAR, dtype=DType.F32, value=0.1)
     task = matrix_task()
-    call = workload.prepare(dataclasses.replace(task, args=(*task.args, scalar)), tmp_path, 0).calls[0].call
+    call = workload.prepare(dataclasses.replace(task, args=(*task.args, scalar)), tmp_path, "s").calls[0].call
     assert [arg.name for arg in call.args] == ["x", "y", "rows", "cols", "alpha"]
     x, y, rows, _, alpha = call.args
     assert (x.written, y.written, y.file, y.count, rows.value) == (False, True, None, 5, 1)
@@ -81,7 +81,7 @@ def test_arguments_keep_their_order_and_their_values(tmp_path: Path) -> None:
 def test_inout_tensors_are_uploaded_and_come_back(tmp_path: Path) -> None:
     task = matrix_task()
     args = (dataclasses.replace(task.args[0], name="x", kind=ArgKind.INOUT), *task.args[2:])
-    tensor = workload.prepare(dataclasses.replace(task, args=args), tmp_path, 0).calls[0].call.args[0]
+    tensor = workload.prepare(dataclasses.replace(task, args=args), tmp_path, "s").calls[0].call.args[0]
     assert tensor.written and tensor.file is not None
 
 
@@ -116,11 +116,11 @@ def test_integers_fill_their_range(tmp_path: Path) -> None:
     )
     task = matrix_task(reference=None)
     task = dataclasses.replace(task, args=(x, *task.args[1:]))
-    big = next(p for p in workload.prepare(task, tmp_path, 0).calls if p.case.name == "big").inputs()["x"]
+    big = next(p for p in workload.prepare(task, tmp_path, "s").calls if p.case.name == "big").inputs()["x"]
     assert (big.min(), big.max(), big.dtype) == (-3, 63, np.int32)
     empty = dataclasses.replace(task, args=(dataclasses.replace(x, low=Expression("rows")), *task.args[1:]))
     with pytest.raises(UsageError, match="'x' has no value in"):
-        _ = workload.prepare(empty, tmp_path, 0).calls
+        _ = workload.prepare(empty, tmp_path, "s").calls
 
 
 @pytest.mark.parametrize("dtype", [DType.F16, DType.BF16])
@@ -133,7 +133,7 @@ def test_halves_are_rounded_to_nearest_even(dtype: DType) -> None:
 
 def test_structured_inputs_come_from_the_reference(tmp_path: Path) -> None:
     task = matrix_task(reference=Reference(source=WITH_INPUTS, function="scale", inputs="make"))
-    normal, spikes = workload.prepare(task, tmp_path, 0).calls[:2]
+    normal, spikes = workload.prepare(task, tmp_path, "s").calls[:2]
     assert (normal.inputs()["x"] == 1.5).all() and (spikes.inputs()["x"] == 2.5).all()
 
 
@@ -144,7 +144,7 @@ def test_structured_inputs_come_from_the_reference(tmp_path: Path) -> None:
 def test_faulty_structured_inputs_are_the_users(tmp_path: Path, function: str, complaint: str) -> None:
     task = matrix_task(reference=Reference(source=WITH_INPUTS, function="scale", inputs=function))
     with pytest.raises(UsageError, match=f"user/matrix/reference.py.*{complaint}"):
-        _ = workload.prepare(task, tmp_path, 0).calls
+        _ = workload.prepare(task, tmp_path, "s").calls
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
@@ -153,11 +153,11 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UsageError, match="cannot keep 20 bytes of inputs or expected values there: No space left on device"):
-        _ = workload.prepare(matrix_task(), tmp_path, 0).calls
+        _ = workload.prepare(matrix_task(), tmp_path, "s").calls
     assert not list((tmp_path / "inputs").iterdir())
 
 
 def test_contents_that_fit_in_no_memory_are_said(tmp_path: Path) -> None:
     huge = Case(name="huge", sizes={"rows": 1 << 30, "cols": 1 << 30}, timed=True)
     with pytest.raises(UsageError, match=r"case 'huge': no memory for 'x' of shape \(1073741824, 1073741824\)"):
-        _ = workload.prepare(matrix_task(cases=(huge,)), tmp_path, 0).timed
+        _ = workload.prepare(matrix_task(cases=(huge,)), tmp_path, "s").timed
