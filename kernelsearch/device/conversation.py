@@ -53,7 +53,7 @@ def verify(job: Job, channel: socket.socket, delivery: Delivery, rung: Rung | No
             if first is not None and answer.digest == first.digest:
                 continue
             first = Export(2 * number + again, number, answer.digest, order.seal)
-            _ask(channel, wire.Order(wire.Op.EXPORT, first.number), wire.Op.EXPORTED, deadline)
+            _ask(channel, wire.Order(wire.Op.EXPORT, first.number, seal=secrets.randbits(64)), wire.Op.EXPORTED, deadline)
             exports.append(first)
         if number == 0 and rung is not None and not _passes(rung, call, delivery, exports[0]):
             return exports[:1], None
@@ -114,7 +114,7 @@ def _ask(channel: socket.socket, order: wire.Order, expected: wire.Op, deadline:
     except OSError as error:
         raise Ended("gone") from error
     answer = _answer(channel, expected, min(deadline, time.monotonic() + CALL_S))
-    if answer.number != order.number:
+    if not answer.answers(order):
         raise Ended("garbled")
     return answer
 

@@ -76,7 +76,7 @@ class _Side:
 
 def _fits(answer: wire.Answer, order: wire.Order) -> bool:
     timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
-    return answer.op is _ANSWERS[order.op] and answer.number == order.number and (not timed or 0 < answer.claimed_us < 1e12)
+    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or 0 < answer.claimed_us < 1e12)
 
 
 @dataclass(slots=True)
@@ -220,7 +220,7 @@ class _Race:
     def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
         """Answers to calls, unless the conversation ends here: with silence, or with a flag that incriminates the candidate."""
         # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
-        if side.ask(wire.Order(wire.Op.WAKE), self._deadline) is None:
+        if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
             return None
         answered = side.ask_all(order, count, self._deadline)
         flagged = None if answered is None else next((answer for answer in answered[0] if answer.flags), None)
@@ -231,7 +231,7 @@ class _Race:
 
     def _exported(self, sample: int, place: int, answer: wire.Answer, seal: int, record: _CallRecord) -> bool:
         """Ask for outputs that were committed to."""
-        exported = self._ours.ask(wire.Order(wire.Op.EXPORT, sample, place), self._deadline)
+        exported = self._ours.ask(wire.Order(wire.Op.EXPORT, sample, place, seal=secrets.randbits(64)), self._deadline)
         if exported is not None:
             record.exports.append((sample, answer.digest, seal))
         return exported is not None

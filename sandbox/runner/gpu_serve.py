@@ -154,26 +154,26 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
         order = wire.read_order(data)
         keys = (order.key, order.distribution, order.poison, order.seal)
         if order.op is wire.Op.CALL:
-            send(_answer(server.call(order.number, order.place, keys), order.number, wire))
+            send(_answer(server.call(order.number, order.place, keys), order, wire))
         elif order.op is wire.Op.BATCH:
             for done in server.batch(order.number, order.place, keys):
-                send(_answer(done, order.number, wire))
+                send(_answer(done, order, wire))
         elif order.op is wire.Op.WAKE:
             server.wake()
-            send(wire.Answer(wire.Op.AWAKE, order.number).pack())
+            send(wire.Answer(wire.Op.AWAKE, order.number, seal=order.seal).pack())
         elif order.op is wire.Op.EXPORT:
             server.export(order.number, order.place)
-            send(wire.Answer(wire.Op.EXPORTED, order.number).pack())
+            send(wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack())
         else:
             return
 
 
-def _answer(done: Done, number: int, wire: ModuleType) -> bytes:
+def _answer(done: Done, order: Any, wire: ModuleType) -> bytes:  # noqa: ANN401 - a wire.Order
     flags, owner = 0, 0
     if done.changed is not None:
         owner = done.changed.owner
         flags |= wire.Flag.BAND_CHANGED if done.changed.kind == GUARD else wire.Flag.INPUT_CHANGED
     if done.seen.early != done.seen.digest:
         flags |= wire.Flag.LATE
-    packed: bytes = wire.Answer(wire.Op.DONE, number, flags, owner, done.us, done.seen.digest).pack()
+    packed: bytes = wire.Answer(wire.Op.DONE, order.number, flags, owner, done.us, done.seen.digest, order.seal).pack()
     return packed

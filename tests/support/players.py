@@ -10,13 +10,15 @@ from kernelsearch import wire
 
 class Player:
     """Answers CALL with `claimed_us` after `took_s`, and writes down every order. `answer(order)` may return bytes to send in place of
-    that, or None to be silent; "gone" closes its end."""
+    that, or None to be silent; "gone" closes its end. `sleepy` ones are asked for an answer to WAKE too."""
 
-    def __init__(self, *, claimed_us=100.0, took_s=0.0, answer=None, digest=None, export=None, ready=False) -> None:
+    def __init__(self, *, claimed_us=100.0, took_s=0.0, answer=None, digest=None, export=None, ready=False, sleepy=False) -> None:
         self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._claimed_us, self._took_s, self._answer, self._export = claimed_us, took_s, answer, export
-        self._digest = digest or (lambda order: order.key ^ order.seal)
-        self.orders: list[wire.Order] = []
+        self._sleepy = sleepy
+        self._digest = digest or (lambda order: order.key)
+        self.orders: list[wire.Order] = []  # but WAKE
+        self.everything: list[wire.Op] = []
         self.met: list[int] = []  # when each order came, ns
         if ready:
             self._theirs.sendall(wire.Answer(wire.Op.READY).pack())
@@ -38,9 +40,11 @@ class Player:
     def _play(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._theirs.recv(wire.ORDER_BYTES + 1):
-                self.met.append(time.perf_counter_ns())
                 order = wire.read_order(data)
-                self.orders.append(order)
+                self.everything.append(order.op)
+                if order.op is not wire.Op.WAKE:
+                    self.orders.append(order)
+                    self.met.append(time.perf_counter_ns())
                 said = self._said(order)
                 if said == "gone":
                     self._theirs.shutdown(socket.SHUT_RDWR)
@@ -49,17 +53,19 @@ class Player:
                     self._theirs.sendall(said)
 
     def _said(self, order: wire.Order):
+        if order.op is wire.Op.WAKE and not self._sleepy:
+            return wire.Answer(wire.Op.AWAKE, order.number, seal=order.seal).pack()
         if self._answer is not None and (said := self._answer(order)) is not PLAIN:
             return said
         if order.op is wire.Op.EXPORT:
             if self._export is not None:
                 self._export(order)
-            return wire.Answer(wire.Op.EXPORTED, order.number).pack()
+            return wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack()
         if order.op is not wire.Op.CALL:
             return None
         time.sleep(self._took_s)
         claimed = self._claimed_us(len(self.calls)) if callable(self._claimed_us) else self._claimed_us
-        return wire.Answer(wire.Op.DONE, order.number, 0, 0, claimed, self._digest(order)).pack()
+        return wire.Answer(wire.Op.DONE, order.number, 0, 0, claimed, self._digest(order), order.seal).pack()
 
 
 PLAIN = object()  # what `answer` gives where the player is to answer as usual

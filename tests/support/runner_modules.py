@@ -92,6 +92,7 @@ class Served:
         self.modules["gpu_serve"].serve(self.server, lambda: waiting.pop(0) if waiting else b"", said.append, wire)
         answers = [wire.read_answer(data) for data in said]
         assert answers[0].op is wire.Op.READY
+        assert all(answer.answers(order) for answer, order in zip(answers[1:], orders, strict=True))
         return answers[1:]
 
     def call(self, key: int = 1, *, number: int = 0, place: int = 0, distribution: str = "normal", poison: int = 0, seal: int = 7):

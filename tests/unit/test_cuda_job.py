@@ -115,9 +115,7 @@ def test_what_can_be_drawn_is_told_and_its_key_is_not(tmp_path: Path, folders) -
         Recipe(dtype="f32", position=1, count=9, exponent=-2, distribution="positive"),
         Recipe(dtype="f32", position=2, count=9),
     ]
-    args = tuple(
-        Tensor(name=f"x{n}", dtype=DType(recipe.dtype), count=9, shape=(3, 3), recipe=recipe) for n, recipe in enumerate(recipes)
-    )
+    args = tuple(Tensor(name=f"x{n}", dtype=DType(recipe.dtype), count=9, shape=(3, 3), recipe=recipe) for n, recipe in enumerate(recipes))
     secret = Call(label="c", args=args, values={}, key=0xFEEDFACECAFE, distribution="spikes", decoys=("normal",))
     for mode in (Mode.VERIFY, Mode.TIME):
         wanted = job(tmp_path, secret, mode=mode, samples=(Sample(call=0, key=0xBEEFBEEFBEEF, distribution="uniform"),))

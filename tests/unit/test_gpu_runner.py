@@ -181,6 +181,13 @@ def test_several_sets_of_buffers_lie_apart_and_another_call_gives_them_back(runn
     served.delivery.close()
 
 
+def test_it_can_be_woken_without_a_call(runner, library, tmp_path: Path) -> None:
+    served = Served(runner, job(library("*(volatile int*)0 = 0;"), one()), tmp_path)
+    (answer,) = served.ask(wire.Order(wire.Op.WAKE, seal=9))
+    assert answer.op is wire.Op.AWAKE
+    served.delivery.close()
+
+
 def test_the_flush_lies_between_the_inputs_and_the_call(runner, library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner["gpu_serve"], "FLUSH_BYTES", 4096)
     did = []

@@ -83,7 +83,7 @@ def test_samples_are_called_once_among_the_others_and_their_outputs_kept_under_t
         for before, order in zip(ours.orders, ours.orders[1:], strict=False):
             if order.op is wire.Op.EXPORT:
                 assert before.key == 1001 + order.number
-                assert exports[order.number] == (before.key ^ before.seal, before.seal)
+                assert exports[order.number] == (before.key, before.seal)
         assert not any(order.op is wire.Op.EXPORT for order in theirs.orders)
         assert [order.key for order in ours.calls] == [order.key for order in theirs.calls]
         # One that counts is looked at early, so that a slow candidate has been looked at when it is given up.
@@ -154,8 +154,10 @@ def after(count: int, said):
     return answer
 
 
-def done(order: wire.Order, *, us: float = 100.0, number: int | None = None, flags: int = 0, region: int = 0, op=wire.Op.DONE) -> bytes:
-    return wire.Answer(op, order.number if number is None else number, flags, region, us, 0).pack()
+def done(
+    order: wire.Order, *, us: float = 100.0, ahead: int = 0, flags: int = 0, region: int = 0, op=wire.Op.DONE, seal: int | None = None
+):
+    return wire.Answer(op, order.number + ahead, flags, region, us, 0, order.seal if seal is None else seal).pack()
 
 
 BAD = {
@@ -164,11 +166,13 @@ BAD = {
     "garbage": (lambda order: b"PASSED 1.0 us", "garbled"),
     "short": (lambda order: done(order)[:-1], "garbled"),
     "long": (lambda order: done(order) + b"x", "garbled"),
-    "another magic": (lambda order: b"KSW2" + done(order)[4:], "garbled"),
+    "another magic": (lambda order: b"KSW1" + done(order)[4:], "garbled"),
     "an order": (lambda order: order.pack(), "garbled"),
-    "another call's": (lambda order: done(order, number=1), "garbled"),
+    "another call's": (lambda order: done(order, ahead=1), "garbled"),
+    "another seal": (lambda order: done(order, seal=order.seal ^ 1), "garbled"),
+    "no seal": (lambda order: done(order, seal=0), "garbled"),
     "another word": (lambda order: done(order, op=wire.Op.READY), "garbled"),
-    "failed": (lambda order: done(order, op=wire.Op.FAILED), "garbled"),
+    "an order's word": (lambda order: done(order, op=wire.Op.END), "garbled"),
     "an unknown word": (lambda order: done(order)[:4] + b"\x63" + done(order)[5:], "garbled"),
     "negative": (lambda order: done(order, us=-1.0), "garbled"),
     "zero": (lambda order: done(order, us=0.0), "garbled"),
@@ -192,17 +196,27 @@ def test_a_box_that_does_not_answer_as_a_runner_ends_the_race_and_is_named(keepe
 
 
 def test_an_answer_that_was_sent_ahead_is_not_taken_for_a_later_one(keeper: Timekeeper, player) -> None:
-    """Two answers to one order: the second lies there when the next is given, and would make that call look like no time at all."""
-    keys: list[int] = []
+    """It would lie there when the next order is given, and make that call look like no time at all by either clock."""
 
     def twice(order: wire.Order) -> bytes:
-        keys.append(order.number)
-        return done(order, number=0)
+        ours._theirs.sendall(done(order))
+        return done(order)
 
-    ours = player(answer=twice)
-    ours._theirs.sendall(wire.Answer(wire.Op.DONE, 0, claimed_us=100.0).pack())
+    ours = player(answer=after(5, twice))
     record = keeper.race(schedule(), ours.ours, player().ours)
-    assert record["ours"] == "garbled"
+    assert record["ours"] == "garbled" and len(record["calls"][0]["pairs"]) == 5  # the sixth had its answer, the seventh not
+
+
+def test_a_box_is_woken_before_every_call_and_must_answer_that(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(), player()
+    keeper.race(schedule(samples=[(0, 5, 0)]), ours.ours, theirs.ours)
+    for box in (ours, theirs):
+        before = [before for before, op in zip(box.everything, box.everything[1:], strict=False) if op is wire.Op.CALL]
+        assert set(before) == {wire.Op.WAKE} and len(before) == len(box.calls)
+    for said, why in ((lambda order: None, "late"), (lambda order: done(order, op=wire.Op.AWAKE, seal=0), "garbled")):
+        box = player(sleepy=True, answer=after(0, said))
+        assert keeper.race(schedule(call_s=0.3), box.ours, player().ours)["ours"] == why
+        assert box.calls == []
 
 
 def test_an_export_that_is_not_made_ends_the_race(keeper: Timekeeper, player) -> None:
