@@ -21,7 +21,6 @@ from kernelsearch.model import (
     Finding,
     Hazard,
     Measurement,
-    Origin,
     Profile,
     Task,
     Verdict,
@@ -76,7 +75,7 @@ def _verify(build: Build, trail: _Trail, again: str = "") -> None:
 def _measure(build: Build, trail: _Trail) -> Measurement:
     """Against the task's own kernel, in pairs."""
     task, lab = trail.task, trail.lab
-    baseline = lab.toolchain.build(baseline_of(task), task)
+    baseline = lab.toolchain.build(digest.baseline(task), task)
     trail.measurement = _timed(build, baseline if baseline.ok else None, trail)
     if why := measure.implausible(trail.measurement, task, lab.hardware):
         raise Failed(Verdict.IMPLAUSIBLE, why)
@@ -114,11 +113,6 @@ def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Tra
     if (why := measure.quarantine(first, task, lab.hardware, speedup=measure.over(first, incumbent.measurement))) and not held:
         raise Failed(Verdict.IMPLAUSIBLE, f"{why}; measured again, that did not hold: {detail}")
     trail.confirmation = Confirmation(against=digest.candidate(incumbent.candidate), measurement=second, held=held, detail=detail)
-
-
-def baseline_of(task: Task) -> Candidate:
-    """The kernel that the task begins with, as a candidate."""
-    return Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
 
 
 @dataclass(slots=True)

@@ -19,7 +19,10 @@ from kernelsearch.store.rundir import RunFolder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What came of one task. Times in µs, of the kind that `time_kind` tells; `failure` is empty unless there was no search."""
+    """What came of one task. Times in µs, of the kind that `time_kind` tells; `failure` is empty unless there was no search.
+
+    `interval` bounds the speed-up, where it was found from pairs.
+    """
 
     task: str
     suite: str
@@ -28,6 +31,7 @@ class Row:
     baseline_us: float | None = None
     best_us: float | None = None
     speedup: float | None = None
+    interval: tuple[float, float] | None = None
     candidates: int = 0
     seconds: float = 0.0
     usd: float = 0.0
@@ -81,12 +85,19 @@ def _run_one(task: Task, spec: RunSpec, folder: Path, watch: Watch, stop: thread
         baseline_us=result.baseline.time_us,
         best_us=result.best.time_us,
         speedup=result.speedup,
+        interval=_interval(result),
         candidates=result.totals.candidates,
         seconds=result.totals.seconds,
         usd=result.totals.usage.usd,
         steps=" > ".join(_steps(result, folder)),
         ended=result.ended,
     )
+
+
+def _interval(result: Result) -> tuple[float, float] | None:
+    measurement = None if result.best.evaluation is None else result.best.evaluation.measurement
+    found = None if measurement is None or result.best.number == 0 else measurement.interval
+    return None if found is None else (found.low, found.high)
 
 
 def _steps(result: Result, folder: Path) -> list[str]:

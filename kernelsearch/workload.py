@@ -10,7 +10,9 @@ widened to float32 when read back.
 from __future__ import annotations
 
 import math
+import threading
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -32,6 +34,10 @@ Array = npt.NDArray[Any]
 
 # Timed calls whose outputs are verified: as many as keep the expected values of a case below this, and two at least.
 _SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
+# Calls that were planned before: every candidate of a run asks for the same ones, and what a task's own Python makes can take seconds.
+_plans: OrderedDict[tuple[object, ...], Planned] = OrderedDict()
+_plans_lock = threading.Lock()
+_MOST_PLANS = 512
 # What a user's Python file may raise; anything else is not about its contents.
 _VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
@@ -113,6 +119,18 @@ class Workload:
         return sum(int(np.prod(self.task.shape(arg, case), dtype=np.int64)) * arg.dtype.size for arg in tensors)
 
     def _plan(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
+        key = (str(self.folder), self.secret, self.digest, self.draws, case.name, distribution, purpose)
+        with _plans_lock:
+            if (kept := _plans.get(key)) is not None:
+                return kept
+        planned = self._made(case, distribution, purpose)
+        with _plans_lock:
+            _plans[key] = planned
+            while len(_plans) > _MOST_PLANS:
+                _plans.popitem(last=False)
+        return planned
+
+    def _made(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
         name = self._name(case, distribution, purpose)
         drawing = _Contents(self.task, case, distribution, name)
         return self._planned(name, case, distribution, [self._argument(number, arg, drawing) for number, arg in enumerate(self.task.args)])

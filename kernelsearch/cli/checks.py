@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelsearch import llm, paths, process
+from kernelsearch import llm, paths, process, sanitizer
+from kernelsearch.device import nvml
 from kernelsearch.device.nvml import GpuInfo, detect, profile_name
 from kernelsearch.errors import LlmError, ToolMissing
 from kernelsearch.nsight import find_ncu
@@ -45,6 +46,8 @@ def all_checks() -> Iterator[Line]:
     yield from _compiler()
     yield from _gpu(gpus)
     yield from _profiler(gpus)
+    yield from _sanitizer()
+    yield from _torch()
     yield from _models()
 
 
@@ -138,11 +141,27 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
                 text=f"no profile for {gpu.name}",
                 remedy="add one to profiles/hardware/, or use --hardware",
             )
+        yield from _watched(gpu)
     for package, module, extra in (("cupy-cuda13x", "cupy", "gpu"), ("pycuda", "pycuda", "pycuda")):
         version = _version(package) or _version(module)
         yield Line(
             group="GPU", name=module, ok=version is not None, text=version or "not installed", remedy=f"pip install 'kernelsearch[{extra}]'"
         )
+
+
+def _watched(gpu: GpuInfo) -> Iterator[Line]:
+    """Whether times on this GPU can be trusted to be its own, and to be told when they are not."""
+    others = nvml.foreign(gpu.uuid, [os.getpid()])
+    text = "; ".join(others) or "no other process seen on it"
+    yield Line(group="GPU", name="  in use", ok=not others, text=text, remedy="end it, or choose another GPU with CUDA_VISIBLE_DEVICES")
+    unseen = nvml.missing(gpu.uuid)
+    yield Line(
+        group="GPU",
+        name="  watched",
+        ok=not unseen,
+        text="; ".join(unseen) or "clocks, throttling, memory errors and other processes",
+        remedy="times are taken all the same, and each result says what is missing; pip install 'kernelsearch[gpu]' brings NVML",
+    )
 
 
 def _version(package: str) -> str | None:
@@ -162,7 +181,7 @@ def _profiler(gpus: list[GpuInfo]) -> Iterator[Line]:
         remedy="install Nsight Compute (part of the CUDA toolkit); without it there are times and no counters",
     )
     if gpus:
-        allowed = os.geteuid() == 0 or not admin_only(_driver_settings())
+        allowed = counters_allowed()
         yield Line(
             group="counters",
             name="permission",
@@ -170,6 +189,11 @@ def _profiler(gpus: list[GpuInfo]) -> Iterator[Line]:
             text="counters may be read" if allowed else "the driver lets only root read counters",
             remedy="run as root, or load the driver with NVreg_RestrictProfilingToAdminUsers=0",
         )
+
+
+def counters_allowed() -> bool:
+    """Whether the driver lets us read counters, as far as it tells."""
+    return os.geteuid() == 0 or not admin_only(_driver_settings())
 
 
 def admin_only(settings: str) -> bool:
@@ -183,6 +207,23 @@ def _driver_settings() -> str:
         return _DRIVER_SETTINGS.read_text()
     except OSError:
         return ""  # a container may hide it; the first profile then tells
+
+
+def _sanitizer() -> Iterator[Line]:
+    path = sanitizer.find()
+    yield Line(
+        group="sanitizer",
+        name="compute-sanitizer",
+        ok=path is not None,
+        text=str(path or "none found that is whole"),
+        remedy="install it with the CUDA toolkit (the wheel alone lacks a part); without it the best kernel is called not sanitised",
+    )
+
+
+def _torch() -> Iterator[Line]:
+    version = _version("torch")
+    remedy = "pip install 'kernelsearch[torch]'; only PyTorch tasks need it"
+    yield Line(group="PyTorch", name="torch", ok=version is not None, text=version or "not installed", remedy=remedy)
 
 
 def _models() -> Iterator[Line]:

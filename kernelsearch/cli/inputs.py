@@ -1,4 +1,4 @@
-"""From what a user names on the command line to a task: a `.cu` file, a task file or folder, or a name of the catalogue."""
+"""From what a user names on the command line to a task: a `.cu` file, a PyTorch problem, a task file or folder, or a name."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from pathlib import Path
 from kernelsearch import catalog
 from kernelsearch.draft import Draft, draft
 from kernelsearch.errors import BaselineFailed, UsageError
-from kernelsearch.model import Task
+from kernelsearch.model import Form, Task
 from kernelsearch.store.files import put
 from kernelsearch.workload import reference_name
 
-_BUILT_AS = re.compile(r"\bcandidate\.cu\b")  # what the toolchain calls every source
+_BUILT_AS = re.compile(r"\bcandidate\.(cu|py)\b")  # what the toolchains call every source
 SOURCES = (".cu", ".cuh")
+PROBLEM = ".py"  # a PyTorch problem in KernelBench's form, or a candidate for one
+ON_THIS_CPU = "no GPU here: PyTorch runs on this machine's CPU, whose times are measured and say nothing of a GPU (--device host)"
 ELEMENTS = 1 << 23  # of the largest tensor in a drafted task's timed case: well past L2, and seconds on the emulated device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """`source` is the `.cu` that was named, if one was; `notes` say what was done on the way."""
+    """`source` is the `.cu` or `.py` that was named, if one was; `notes` say what was done on the way."""
 
     task: Task
     source: Path | None = None
@@ -32,9 +34,12 @@ class Subject:
 def subject(ref: str) -> Subject:
     """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written."""
     path = Path(ref)
+    if path.suffix == PROBLEM:
+        return Subject(task=task(ref), source=path)
     if path.suffix not in SOURCES:
         if path.is_file() and path.suffix != ".toml":
-            raise UsageError(f"{path}: neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml); rename it if it is one")
+            kinds = f"neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml) nor a PyTorch problem ({PROBLEM})"
+            raise UsageError(f"{path}: {kinds}; rename it if it is one")
         return Subject(task=catalog.task(ref))
     source = catalog.read(path)
     beside = task_file(path)
@@ -51,6 +56,36 @@ def subject(ref: str) -> Subject:
             f"{path} does not say all that a search must know: {'; '.join(drafted.questions)}. {_where(drafted, source, beside)}"
         )
     return Subject(task=drafted.task, source=path, notes=(written,))
+
+
+def task(ref: str, *, launcher: Path | None = None) -> Task:
+    """The task called `ref`: a PyTorch problem where it ends in `.py`, else one of the catalogue's kinds.
+
+    `launcher`: a CUDA source that is to answer a PyTorch problem; the task then has that form, and the source for its baseline.
+    """
+    if not ref.endswith(PROBLEM):
+        return catalog.task(ref)
+    from kernelsearch.formats import kernelbench
+
+    return kernelbench.load(Path(ref), launcher=launcher)
+
+
+def device_for(task: Task, device: str) -> tuple[str, tuple[str, ...]]:
+    """The device to open for `device`, and what is to be said of it: without a GPU PyTorch runs on the CPU, as nothing emulates it."""
+    if device != "auto" or task.form is not Form.TORCH:
+        return device, ()
+    from kernelsearch.device.nvml import detect
+
+    return ("auto", ()) if detect() else ("host", (ON_THIS_CPU,))
+
+
+def proposable(task: Task, proposer: str) -> None:
+    """Raise `UsageError` where `proposer` does not know the language of the task's sources."""
+    if proposer == "rules" and task.form is Form.TORCH:
+        raise UsageError(
+            f"the rules know CUDA sources alone, and the candidates of {task.name} are PyTorch modules: name a model with "
+            f"--llm PROVIDER:MODEL, or judge a module of your own with `kernelsearch evaluate`"
+        )
 
 
 def _where(drafted: Draft, source: str, beside: Path) -> str:

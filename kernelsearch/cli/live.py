@@ -20,8 +20,8 @@ from rich.tree import Tree
 from kernelsearch.cli import progress
 from kernelsearch.cli.progress import Progress
 from kernelsearch.model import Node
+from kernelsearch.report import evidence, words
 from kernelsearch.report import view as reports
-from kernelsearch.report import words
 from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
 
 STYLES = {"good": "green", "wrong": "red", "broken": "yellow", "foul": "magenta", "idle": "bright_black"}
@@ -68,7 +68,7 @@ class LiveView:
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         self._live.stop()
         if self._progress is not None:
-            self._print("", *progress.tail(result, self._progress.started, report=report, kept=kept))
+            self._print("", *progress.tail(result, self._progress, report=report, kept=kept))
 
     def _say(self, *lines: str) -> None:
         """Prose: wrapped between words, behind the names at the left."""
@@ -133,7 +133,7 @@ def best_path(state: Progress, best: Node) -> RenderableType:
 def _label(node: Node, state: Progress, children: list[int]) -> Text:
     text = Text(f"#{node.number} {words.first_line(words.directive(node), 40)}  ")
     text.append(f"{words.time(node.time_us)} {words.unit(state.started.environment.time_kind)}", "bold")
-    text.append(f"  {words.ratio(words.speedup(node, state.baseline))}", "bold green")
+    text.append(f"  {evidence.speedup(node, state.baseline)}", "bold green")
     return text.append(f"  {words.count(children[node.number], 'edit')} tried", "bright_black")
 
 

@@ -15,7 +15,12 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
 LAB = (
-    click.option("--device", default="auto", show_default=True, help="auto, cuda, pycuda or emulated; auto takes a GPU if there is one."),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="auto, cuda, pycuda, emulated or host; auto takes a GPU if there is one, else emulated, and host (this CPU) for PyTorch.",
+    ),
     click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
     click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),
     click.option("--secret", default="", help="Contents of inputs follow from it; drawn anew unless a run is to be repeated exactly."),

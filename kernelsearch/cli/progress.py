@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernelsearch.model import Arg, Budget, Node, Task, Totals
-from kernelsearch.report import words
+from kernelsearch.report import evidence, words
+from kernelsearch.report.view import best_of
 from kernelsearch.search import NodeDone, Result, Started
 
 NAME = 13  # width of the names at the left of the head and the end
@@ -24,8 +25,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.nodes.extend(self.started.nodes)
-        timed = [node for node in self.nodes if node.time_us is not None]
-        self.best = min(timed, key=lambda node: node.time_us or 0.0, default=None)
+        self.best = best_of(self.nodes) if self.nodes else None
 
     def add(self, event: NodeDone) -> None:
         self.nodes.append(event.node)
@@ -125,26 +125,34 @@ def row(cells: Sequence[str]) -> str:
     return f"{number:>4}  {parent:>4}  {directive:<24}  {verdict:<16}  {time:>11}  {speedup:>7}  {light:>5}  {why}".rstrip()
 
 
-def tail(result: Result, started: Started, *, report: str, kept: str | None) -> list[str]:
-    """What the run came to: the best, where it is kept, what it cost."""
-    best, kind = result.best, started.environment.time_kind
+def tail(result: Result, progress: Progress, *, report: str, kept: str | None) -> list[str]:
+    """What the run came to: the best, what speaks for it, where it is kept, what it cost."""
+    started = progress.started
     cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
     cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
-    if best.number == 0 or not words.gained(result.speedup):
-        by = " by 0.5 %" if best.number else ""
-        lines = [f"{'best':<{NAME}}the baseline: no attempt was faster{by} ({result.ended})"]
-    else:
-        checks = 0 if best.evaluation is None else len(best.evaluation.checks)
-        lines = [
-            f"{'best':<{NAME}}#{best.number}  {words.time(best.time_us)} {words.unit(kind)}{_spread(best)}, {words.ratio(result.speedup)}"
-            f"{_light(best)}; {words.count(checks, 'call')} verified"
-        ]
+    lines = _best(result, progress)
     if kept:
-        lines.append(f"{'kept':<{NAME}}{kept}{_flags(best, result.baseline)}")
+        lines.append(f"{'kept':<{NAME}}{kept}{_flags(result.best, result.baseline)}")
     lines.append(f"{'ended':<{NAME}}{result.ended} · {cost}")
     if started.environment.sandbox.startswith("none"):
         lines.append(f"{'unsafe':<{NAME}}candidates ran without a sandbox, as --unsafe allowed")
     return [*lines, f"{'report':<{NAME}}{report}"]
+
+
+def _best(result: Result, progress: Progress) -> list[str]:
+    best, unit = result.best, words.unit(progress.started.environment.time_kind)
+    evaluation = best.evaluation
+    if best.number == 0 or evaluation is None or not words.gained(result.speedup):
+        by = " by 0.5 %" if best.number else ""
+        lines = [f"{'best':<{NAME}}the baseline: no attempt was faster{by} ({result.ended})"]
+    else:
+        figure = f"{words.ratio(result.speedup)} {evidence.bounds(best)}".rstrip()
+        time = f"{words.time(best.time_us)} {unit}{_spread(best)}"
+        lines = [f"{'best':<{NAME}}#{best.number}  {time}, {figure}{_light(best)}; {evidence.verified(evaluation)}"]
+        conditions = "" if evaluation.measurement is None else evidence.conditions(evaluation.measurement)
+        lines += [f"{name:<{NAME}}{text}" for name, text in (("checked", evidence.trust(evaluation)), ("timed", conditions)) if text]
+    unshown = evidence.unshown_line(progress.nodes, best, unit)
+    return [*lines, f"{'not shown':<{NAME}}{unshown}"] if unshown else lines
 
 
 def _flags(best: Node, baseline: Node) -> str:

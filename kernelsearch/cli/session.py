@@ -16,13 +16,15 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+from kernelsearch.cli import health
 from kernelsearch.cli.views import View
 from kernelsearch.errors import KernelSearchError, UsageError
+from kernelsearch.model import Form, Task
 from kernelsearch.report import html, words
-from kernelsearch.search import Result, Watch
+from kernelsearch.search import Event, Result, Started, Warned, Watch
 from kernelsearch.store.files import put
 
-BEST = "best.cu"  # the winning kernel, in the run folder
+BEST = "best.cu"  # the winning kernel, in the run folder; best.py of a PyTorch problem
 
 
 def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: Path, output: Path | None) -> Result:
@@ -33,7 +35,7 @@ def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: 
     stop = threading.Event()
     with view, gentle(stop, view.note, f"go on with: kernelsearch resume {folder}"):
         try:
-            result = go(view.watch, stop)
+            result = go(_told(view), stop)
         except (KernelSearchError, OSError):
             _salvage(folder, view)
             raise
@@ -43,6 +45,23 @@ def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: 
         if stop.is_set():
             view.note(f"go on with: kernelsearch resume {folder}")
     return result
+
+
+def suffix(task: Task) -> str:
+    """Of the files that hold candidates of `task`."""
+    return ".py" if task.form is Form.TORCH else ".cu"
+
+
+def _told(view: View) -> Watch:
+    """The view as a watch, which also hears what is odd about the GPU, as soon as it is known which one it is."""
+
+    def watch(event: Event) -> None:
+        view.watch(event)
+        if isinstance(event, Started):
+            for text in health.remarks(event.environment, metrics=event.spec.metrics):
+                view.watch(Warned(text=text))
+
+    return watch
 
 
 def new_folder(name: str, out: Path | None) -> Path:
@@ -66,7 +85,7 @@ def _keep(result: Result, folder: Path, output: Path | None, view: View) -> str 
     candidate = result.best.candidate
     if candidate is None or result.best.number == 0 or not words.gained(result.speedup):
         return None
-    kept = folder / BEST
+    kept = (folder / BEST).with_suffix(suffix(html.read(folder).task))
     put(kept, candidate.source)
     if output is None:
         return str(kept)

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kernelsearch.model import Evaluation, Task
-from kernelsearch.report import words
+from kernelsearch import guard
+from kernelsearch.model import Evaluation, Measurement, Task
+from kernelsearch.report import evidence, timing, words
 from kernelsearch.suite import Row
 
 _WIDE = 160  # columns to use when the output is not a terminal and has no width of its own
@@ -63,20 +64,13 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
     click.echo(f"on {evaluation.environment.device}, {evaluation.environment.time_kind}; sandbox: {evaluation.environment.sandbox}")
     if evaluation.detail:
         click.echo(words.clean(evaluation.detail))
-    for finding in evaluation.findings:
-        where = "" if finding.line is None else f"line {finding.line}: "
-        click.echo(words.clean(f"{where}{finding.message} [{finding.rule}]"))
+    _show_findings(evaluation)
     if evaluation.checks:
         click.echo()
         rows = [(c.case, c.distribution, c.verdict.value, f"{c.max_error:.3g}", c.detail or c.where) for c in evaluation.checks]
         show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
     if evaluation.passed and evaluation.measurement is not None:
-        click.echo()
-        timings = [
-            (t.case, words.time(t.median_us), words.percent(t.spread / 2, 1) if len(t.samples_us) > 1 else words.DASH)
-            for t in evaluation.measurement.timings
-        ]
-        show(("case", unit, "±"), timings, right=(1, 2))
+        _show_times(evaluation.measurement, unit)
     if evaluation.profile is not None:
         click.echo(f"\n{words.bottleneck(evaluation)}")
         show(("on the hardware", ""), list(evaluation.profile.facts.items()))
@@ -84,11 +78,41 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
             click.echo(words.clean(note))
 
 
+def _show_findings(evaluation: Evaluation) -> None:
+    """What the guard and compute-sanitizer had to say."""
+    for finding in evaluation.findings:
+        where = "" if finding.line is None else f"line {finding.line}: "
+        strict = "; checked more strictly" if guard.suspicious([finding]) else ""
+        click.echo(words.clean(f"{where}{finding.message} [{finding.rule}{strict}]"))
+    for hazard in evaluation.hazards:
+        doubt = f" (doubtful: {hazard.doubt})" if hazard.doubt else ""
+        click.echo(words.clean(f"{hazard.tool}: {hazard.message}{doubt}"))
+    if second := evidence.trust(evaluation):
+        click.echo(words.clean(second))
+
+
+def _show_times(measurement: Measurement, unit: str) -> None:
+    """Times by case, with the kernel that it was timed beside; then the speed-up over that, and the conditions."""
+    rows = [(row.name, *row.cells) for row in timing.cases(measurement)]
+    heads = timing.heads(unit)[: len(rows[0])]
+    click.echo()
+    show(heads, rows, right=range(1, len(heads)))
+    if measurement.speedup is not None and measurement.interval is not None:
+        sure = words.percent(measurement.interval.confidence)
+        click.echo(f"{words.ratio(measurement.speedup)} {evidence.interval(measurement)} the task's own kernel, at {sure}")
+    if conditions := evidence.conditions(measurement):
+        click.echo(words.clean(conditions))
+
+
 def bench_line(row: Row, report: str) -> str:
     """Said as soon as a task is done."""
     if row.failure:
         return words.clean(f"{row.suite}/{row.task}: {words.first_line(row.failure, 200)}")
-    return f"{row.suite}/{row.task}: {words.ratio(row.speedup)} · {report}"
+    return f"{row.suite}/{row.task}: {words.ratio(row.speedup)} {_interval(row)}".rstrip() + f" · {report}"
+
+
+def _interval(row: Row) -> str:
+    return "" if row.interval is None else f"[{row.interval[0]:.2f}, {row.interval[1]:.2f}]"
 
 
 def show_bench(rows: Sequence[Row]) -> None:
@@ -100,7 +124,7 @@ def show_bench(rows: Sequence[Row]) -> None:
             f"{row.suite}/{row.task}",
             words.time(row.baseline_us),
             words.time(row.best_us),
-            words.ratio(row.speedup),
+            f"{words.ratio(row.speedup)} {_interval(row)}".rstrip(),
             str(row.candidates),
             words.duration(row.seconds),
             words.money(row.usd),

@@ -13,7 +13,7 @@ import click
 from kernelsearch.cli import progress
 from kernelsearch.cli.progress import Progress
 from kernelsearch.model import Node
-from kernelsearch.report import words
+from kernelsearch.report import evidence, words
 from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
 
 
@@ -80,7 +80,7 @@ class PlainView(_Base):
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         if self._progress is not None:
-            self._say("", *progress.tail(result, self._progress.started, report=report, kept=kept))
+            self._say("", *progress.tail(result, self._progress, report=report, kept=kept))
 
     def _table_head(self, state: Progress) -> None:
         self._say(progress.baseline_line(state))
@@ -118,6 +118,7 @@ class JsonView(_Base):
             best_us=result.best.time_us,
             best=result.best.number,
             speedup=result.speedup,
+            **_trust(result.best),
             time_kind=None if self._progress is None else self._progress.started.environment.time_kind,
             candidates=result.totals.candidates,
             seconds=result.totals.seconds,
@@ -157,10 +158,25 @@ def _node(event: NodeDone, state: Progress) -> dict[str, object]:
         "status": words.status(node),
         "time_us": node.time_us,
         "speedup": words.speedup(node, state.baseline),
+        **_trust(node),
         "reward": None if node.reward is None else node.reward.value,
         "why": words.why(node, state.parent(node)),
         "best": event.best.number,
         "candidates": event.totals.candidates,
         "usd": event.totals.usage.usd,
         "seconds": node.at_seconds,
+    }
+
+
+def _trust(node: Node) -> dict[str, object]:
+    """The interval of the speed-up over the baseline, how many inputs were verified, and what a second trial showed."""
+    evaluation = node.evaluation
+    if evaluation is None:
+        return {}
+    interval = None if evaluation.measurement is None else evaluation.measurement.interval
+    return {
+        "interval": None if interval is None else [interval.low, interval.high],
+        "verified": len(evaluation.checks),
+        "confirmed": None if evaluation.confirmation is None else evaluation.confirmation.held,
+        "trust": evidence.trust(evaluation),
     }

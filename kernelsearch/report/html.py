@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
-from kernelsearch.report import svg
+from kernelsearch.report import svg, timing
 from kernelsearch.report.view import Record, RunView, build
 from kernelsearch.store.files import put
 from kernelsearch.store.rundir import RunFolder
@@ -48,4 +48,5 @@ def read(folder: Path) -> Record:
 
 def page(view: RunView) -> str:
     """The whole file."""
-    return render(_TEMPLATES, "run.html.j2", run=view, curve=svg.curve(view.nodes, view.unit), tree=svg.tree(view.nodes))
+    charts = {"curve": svg.curve(view.nodes, view.unit), "tree": svg.tree(view.nodes)}
+    return render(_TEMPLATES, "run.html.j2", run=view, timing_heads=timing.heads(view.unit), **charts)

@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernelsearch import digest
-from kernelsearch.model import Evaluation, Node, Outcome, Profile, Term
-from kernelsearch.report import diff, words
+from kernelsearch import digest, guard
+from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
+from kernelsearch.report import diff, evidence, timing, words
+from kernelsearch.report.timing import Row, Strip
 
 _TEXT_BUDGET = 24_000_000  # characters of prompts, replies, logs and diffs in one report, over all nodes
 _TEXT_LEAST = 1_500
 _TEXT_MOST = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a table: what it is about, and its cells."""
-
-    name: str
-    cells: tuple[str, ...]
-    note: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """One node. `kind` is its colour class; `on_path` marks the way from the baseline to the best."""
+    """One node. `kind` is its colour class; `on_path` marks the way from the baseline to the best, `was_best` what was the best once."""
 
     number: int
     parent: int | None
@@ -47,6 +39,15 @@ class NodeView:
     gate: str
     on_path: bool
     is_best: bool
+    was_best: bool
+    interval: str
+    trust: str
+    cases: tuple[Row, ...]
+    trial: tuple[Row, ...]
+    trial_against: str
+    strips: tuple[Strip, ...]
+    conditions: tuple[Row, ...]
+    hazards: tuple[Row, ...]
     at: str
     took: str
     detail: str
@@ -69,8 +70,10 @@ class NodeView:
 class NodeViews:
     """Makes node views; holds what every one of them is compared with."""
 
-    def __init__(self, nodes: Sequence[Node], baseline: Node, best: Node, path: frozenset[int]) -> None:
-        self._nodes, self._baseline, self._best, self._path = nodes, baseline, best, path
+    def __init__(self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int]) -> None:
+        self._nodes, self._baseline, self._best, self._path = nodes, baseline, bests[-1], path
+        self._bests = {node.number for node in bests}
+        self._numbers = {node.evaluation.candidate: node.number for node in reversed(bests) if node.evaluation is not None}
         self._most = max(_TEXT_LEAST, min(_TEXT_MOST, _TEXT_BUDGET // (4 * len(nodes))))
         self._children: list[list[int]] = [[] for _ in nodes]
         self._depths: list[int] = []
@@ -83,6 +86,8 @@ class NodeViews:
         attempt, evaluation = node.attempt, node.evaluation
         parent = None if node.parent is None else self._nodes[node.parent]
         measurement = None if evaluation is None else evaluation.measurement
+        trial = None if evaluation is None else evaluation.confirmation
+        rival = "" if trial is None else self._named(trial.against)
         timed = node.passed and measurement is not None and len(measurement.timings[0].samples_us) > 1
         return NodeView(
             number=node.number,
@@ -105,6 +110,15 @@ class NodeViews:
             gate="" if node.reward is None else node.reward.gate or "",
             on_path=node.number in self._path,
             is_best=node.number == self._best.number,
+            was_best=node.number in self._bests,
+            interval="" if node.number == self._baseline.number else evidence.bounds(node),
+            trust="" if evaluation is None else evidence.trust(evaluation, rival),
+            cases=timing.cases(measurement),
+            trial=() if trial is None else timing.cases(trial.measurement),
+            trial_against=rival,
+            strips=() if evaluation is None else timing.strips(evaluation),
+            conditions=timing.conditions(measurement),
+            hazards=() if evaluation is None else timing.hazards(evaluation),
             at=words.duration(node.at_seconds),
             took=words.duration(attempt.seconds),
             detail=self._cut(attempt.detail or ("" if evaluation is None else evaluation.detail)),
@@ -123,6 +137,11 @@ class NodeViews:
             reply=self._cut(attempt.reply),
             usage=words.tokens(attempt.usage) + f", {words.money(attempt.usage.usd)}" if attempt.usage.calls else "",
         )
+
+    def _named(self, candidate: str) -> str:
+        """The incumbent of a second trial, by its number where the run has it."""
+        number = self._numbers.get(candidate)
+        return "the incumbent" if number is None else "the baseline" if number == self._baseline.number else f"#{number}"
 
     def _cut(self, text: str) -> str:
         name = digest.of_bytes(text.encode()) if len(text) > self._most else ""
@@ -218,8 +237,14 @@ def _findings(evaluation: Evaluation) -> tuple[Row, ...]:
     return tuple(
         Row(
             finding.rule,
-            (words.DASH if finding.line is None else f"line {finding.line}", "forbidden" if finding.forbidden else "noted"),
+            (words.DASH if finding.line is None else f"line {finding.line}", _weight(finding)),
             finding.message,
         )
         for finding in evaluation.findings
     )
+
+
+def _weight(finding: Finding) -> str:
+    if finding.forbidden:
+        return "forbidden"
+    return "suspicious: checked more strictly" if guard.suspicious([finding]) else "noted"

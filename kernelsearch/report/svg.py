@@ -48,11 +48,9 @@ def curve(nodes: Sequence[NodeView], unit: str) -> str:
 
 
 def _steps(timed: list[tuple[NodeView, float]], x: Callable[[float], float], axis: _Axis, last: int) -> str:
-    best = timed[0][1]
-    path = [f"M{x(timed[0][0].number):.1f} {axis.y(best):.1f}"]
+    path = [f"M{x(timed[0][0].number):.1f} {axis.y(timed[0][1]):.1f}"]
     for node, time in timed[1:]:
-        if time < best:
-            best = time
+        if node.was_best:  # a shorter time that was not shown to be shorter is a dot below the line
             path.append(f"H{x(node.number):.1f}V{axis.y(time):.1f}")
     return f'<path class="best" d="{"".join(path)}H{x(last):.1f}"/>'
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelsearch.model import Environment, Node, Outcome, RunSpec, Task, Totals
-from kernelsearch.report import diff, words
-from kernelsearch.report.node import NodeView, NodeViews, Row
+from kernelsearch.report import diff, evidence, words
+from kernelsearch.report.node import NodeView, NodeViews
+from kernelsearch.report.timing import Row
+from kernelsearch.store.journal import supersedes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """The whole report. `verified` counts the calls compared with the reference for the best kernel."""
+    """The whole report. `verified` counts the inputs whose outputs were compared with the reference for the best kernel,
+    `unshown` names what has a shorter time and does not count as faster."""
 
     task: Task
     environment: Environment
@@ -50,6 +53,7 @@ class RunView:
     best_source: str
     best_diff: tuple[diff.Line, ...]
     verified: int
+    unshown: str
     counts: tuple[tuple[str, str, int], ...]
     ledger: tuple[Row, ...]
     choices: tuple[Row, ...]
@@ -62,7 +66,7 @@ def build(record: Record) -> RunView:
     baseline = record.nodes[0]
     best = best_of(record.nodes)
     path = lineage(record.nodes, best.number)
-    maker = NodeViews(record.nodes, baseline, best, frozenset(node.number for node in path))
+    maker = NodeViews(record.nodes, baseline, bests(record.nodes), frozenset(node.number for node in path))
     views = tuple(maker.view(node) for node in record.nodes)
     source, start = ("" if node.candidate is None else node.candidate.source for node in (best, baseline))
     return RunView(
@@ -83,19 +87,25 @@ def build(record: Record) -> RunView:
         best_source=source,
         best_diff=diff.lines(start, source),
         verified=0 if best.evaluation is None else len(best.evaluation.checks),
+        unshown=evidence.unshown_line(record.nodes, best, words.unit(record.environment.time_kind)),
         counts=counts(record.nodes),
         ledger=_ledger(record),
         choices=_choices(record.spec),
     )
 
 
+def bests(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """What was the best in turn, the baseline first: what was shown to be faster, as the journal has it, and not what had a short time."""
+    found = [nodes[0]]
+    for node in nodes[1:]:
+        if node.passed and supersedes(node, found[-1]):
+            found.append(node)
+    return tuple(found)
+
+
 def best_of(nodes: Sequence[Node]) -> Node:
-    """The fastest node that passed, the earlier of equals; the baseline when none did, or none by more than 1.00x tells."""
-    timed = [(node.time_us, node.number) for node in nodes if node.time_us is not None]
-    if not timed or nodes[0].time_us is None:
-        return nodes[0]
-    least, number = min(timed)
-    return nodes[number] if words.gained(nodes[0].time_us / least) else nodes[0]
+    """The last that was shown to be faster than the best before it; the baseline when none was."""
+    return bests(nodes)[-1]
 
 
 def lineage(nodes: Sequence[Node], number: int) -> tuple[Node, ...]:

@@ -105,6 +105,7 @@ _KINDS = {
     Verdict.PASSED: "good",
     Verdict.WRONG: "wrong",
     Verdict.NONDETERMINISTIC: "wrong",
+    Verdict.HAZARD: "wrong",
     Verdict.BUILD_FAILED: "broken",
     Verdict.CRASHED: "broken",
     Verdict.TIMED_OUT: "broken",
@@ -149,6 +150,8 @@ def why(node: Node, parent: Node | None, width: int = 100) -> str:
         return first_line(node.attempt.detail, width)
     if not evaluation.passed:
         return first_line(evaluation.detail, width)
+    if evaluation.confirmation is not None and not evaluation.confirmation.held:
+        return first_line(f"did not hold: {evaluation.confirmation.detail}", width)
     before = None if parent is None or parent.evaluation is None else parent.evaluation.profile
     if evaluation.profile is None:
         return ""

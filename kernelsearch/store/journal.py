@@ -136,7 +136,7 @@ class Journal:
         self.nodes.append(node)
         if node.parent is not None:
             self._children[node.parent].append(node.number)
-        if node.passed and (self._best is None or _supersedes(node, self._best)):
+        if node.passed and (self._best is None or supersedes(node, self._best)):
             self._best = node
         counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
         self.totals = Totals(
@@ -175,7 +175,7 @@ class Journal:
         return self._blobs.get(text.removeprefix(_BLOB)).decode() if text.startswith(_BLOB) else text
 
 
-def _supersedes(node: Node, best: Node) -> bool:
+def supersedes(node: Node, best: Node) -> bool:
     """Whether `node`, which passed, takes the place of `best`: its second trial showed that it is faster.
 
     That trial was against the best node of the time when the attempt began. Where another has become the best since, the two must be

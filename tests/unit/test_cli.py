@@ -154,7 +154,7 @@ def test_a_search_says_what_it_did_and_ends_with_the_report(kernel, capsys):
     said = lines_of(captured.out)
     assert said["device"] == "emulated H100, modelled: nothing below was measured · sandbox: bubblewrap (level 2 of 3)"
     assert said["baseline"].startswith("412.3 modelled µs")
-    assert said["best"].startswith("#4  96.40 modelled µs, 4.28x, 90 % of speed of light; 2 calls verified")
+    assert said["best"].startswith("#4  96.40 modelled µs, 4.28x, 90 % of speed of light; 2 inputs verified")
     assert said["kept"] == str(kernel.with_suffix(".opt.cu"))
     report = captured.out.splitlines()[-1].split()[-1]
     assert Path(report).name == "report.html" and Path(report).is_file()

@@ -9,14 +9,14 @@ import pytest
 import runs
 from kernelsearch.report import svg
 from kernelsearch.report.node import NodeViews
-from kernelsearch.report.view import best_of, lineage
+from kernelsearch.report.view import bests, lineage
 
 
 @pytest.fixture
 def views():
     nodes = runs.nodes()
-    best = best_of(nodes)
-    maker = NodeViews(nodes, nodes[0], best, frozenset(node.number for node in lineage(nodes, best.number)))
+    found = bests(nodes)
+    maker = NodeViews(nodes, nodes[0], found, frozenset(node.number for node in lineage(nodes, found[-1].number)))
     return [maker.view(node) for node in nodes]
 
 

@@ -24,7 +24,7 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
     Ctrl-C ends the current search gently and starts no further one.
     """
     from kernelsearch import catalog, digest, suite
-    from kernelsearch.cli import session, tables
+    from kernelsearch.cli import health, session, tables
     from kernelsearch.model import RunSpec, Task
     from kernelsearch.report import html
     from kernelsearch.report.words import clean
@@ -42,6 +42,8 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
         match event:
             case Started():
                 click.echo(f"{event.task.suite}/{event.task.name} on {event.environment.device} …", err=True)
+                for text in health.remarks(event.environment, metrics=event.spec.metrics):
+                    click.echo(clean(f"warning: {text}"), err=True)
             case Warned():
                 click.echo(clean(f"warning: {event.text}"), err=True)
 

@@ -16,20 +16,29 @@ from kernelsearch.cli.options import LAB, together
 @together(LAB)
 @click.option("--json", "as_json", is_flag=True, help="The whole evaluation as JSON.")
 def command(kernel: Path, ref: str | None, device: str, hardware: str, metrics: str, secret: str, unsafe: bool, as_json: bool) -> int:
-    """Build, verify, time and profile KERNEL: a CUDA source, or the baseline of a task. Exit code 0 if it passes, 1 if it does not."""
+    """Build, verify, time and profile KERNEL: a CUDA source, a PyTorch module or problem, or the baseline of a task.
+
+    With --task PROBLEM.py, KERNEL is a module with a ModelNew, or a CUDA source whose `solve` takes a pointer for each tensor of the
+    problem. Exit code 0 if it passes, 1 if it does not.
+    """
     from kernelsearch import catalog, codec, digest
-    from kernelsearch.cli import inputs, tables
+    from kernelsearch.cli import health, inputs, tables
     from kernelsearch.evaluate import evaluate
     from kernelsearch.lab import open_lab
     from kernelsearch.model import Candidate, Origin
 
-    subject = inputs.Subject(task=catalog.task(ref)) if ref is not None else inputs.subject(str(kernel))
-    for note in subject.notes:
-        click.echo(note, err=True)
+    launcher = kernel if kernel.suffix in inputs.SOURCES else None
+    subject = inputs.Subject(task=inputs.task(ref, launcher=launcher)) if ref is not None else inputs.subject(str(kernel))
     task = subject.task
-    source = catalog.read(kernel) if kernel.suffix in inputs.SOURCES else task.baseline
+    device, remarks = inputs.device_for(task, device)
+    for note in (*subject.notes, *remarks):
+        click.echo(note, err=True)
+    own = launcher is not None or (ref is not None and kernel.suffix == inputs.PROBLEM)
+    source = catalog.read(kernel) if own else task.baseline
     candidate = Candidate(task=digest.task(task), source=source, flags=task.flags, origin=Origin(proposer="user"))
     with closing(open_lab(device=device, hardware=hardware, metrics=metrics, unsafe=unsafe, secret=secret)) as lab:
+        for text in health.remarks(lab.environment, metrics=metrics):
+            click.echo(f"warning: {text}", err=True)
         evaluation = evaluate(candidate, task, lab)
     if as_json:
         click.echo(codec.dump_json(evaluation))

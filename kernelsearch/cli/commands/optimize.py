@@ -14,29 +14,37 @@ from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, togethe
 @click.argument("kernel")
 @together(SEARCH, BUDGET, LAB)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-TIME]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The winning kernel.  [default: KERNEL.opt.cu beside a .cu]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The winning kernel.  [default: KERNEL.opt.cu beside a .cu]",
+)
 @click.option("--force", is_flag=True, help="Replace what --output names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 @click.option("--quiet", is_flag=True, help="No line for each attempt.")
 def command(kernel: str, out: Path | None, output: Path | None, force: bool, as_json: bool, quiet: bool, **chosen: Any) -> None:  # noqa: ANN401
     """Search for a faster version of KERNEL, verified against its reference.
 
-    KERNEL is a .cu file, a task file or folder, or the name of a task (see `kernelsearch tasks`). For a bare .cu the task is drafted
-    and written beside it. Ctrl-C ends the search gently; `kernelsearch resume` goes on with it.
+    KERNEL is a .cu file, a PyTorch problem in KernelBench's form (.py), a task file or folder, or the name of a task (see
+    `kernelsearch tasks`). For a bare .cu the task is drafted and written beside it. Ctrl-C ends the search gently;
+    `kernelsearch resume` goes on with it.
     """
     from kernelsearch import digest, search
     from kernelsearch.cli import inputs, session, views
 
     subject = inputs.subject(kernel)
     task = subject.task
+    inputs.proposable(task, chosen["llm"])
+    chosen["device"], remarks = inputs.device_for(task, chosen["device"])
     spec = SearchOptions(**chosen).spec(task.name, digest.task(task))
     if output is None and subject.source is not None:
-        output = subject.source.with_suffix(".opt.cu")
+        output = subject.source.with_suffix(f".opt{session.suffix(task)}")
     if output is not None:
         session.check_free(output, force=force)
     folder = session.new_folder(task.name, out)
     view = views.open_view(as_json=as_json, quiet=quiet)
-    for note in (*subject.notes, *_price_notes(spec.proposer, spec.budget.usd, chosen["base_url"])):
+    for note in (*subject.notes, *remarks, *_price_notes(spec.proposer, spec.budget.usd, chosen["base_url"])):
         view.note(note)
     with inputs.named(subject):
         session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
