@@ -30,6 +30,9 @@ class Op(enum.IntEnum):
     BATCH = 9  # `place` calls in a row, on as many sets of buffers, with keys that count up -> as many DONE, when all are over
 
 
+_ASKED = frozenset({Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH})
+
+
 class Flag(enum.IntFlag):
     """What a box noticed around a call, in its own process: a tripwire for device code, a claim where host code runs."""
 
@@ -82,7 +85,7 @@ def read_order(data: bytes) -> Order:
     if len(data) != ORDER_BYTES or data[:4] != _MAGIC:
         raise Garbled(f"{len(data)} bytes are no order")
     _, op, distribution, place, number, key, poison, seal = _ORDER.unpack(data)
-    return Order(_op(op), number, place, distribution, key, poison, seal)
+    return Order(_op(op, _ASKED), number, place, distribution, key, poison, seal)
 
 
 def read_answer(data: bytes) -> Answer:
@@ -90,11 +93,11 @@ def read_answer(data: bytes) -> Answer:
     if len(data) != ANSWER_BYTES or data[:4] != _MAGIC:
         raise Garbled(f"{len(data)} bytes are no answer")
     _, op, flags, region, number, claimed_us, digest, seal = _ANSWER.unpack(data)
-    return Answer(_op(op), number, flags, region, claimed_us, digest, seal)
+    return Answer(_op(op, frozenset(Op) - _ASKED), number, flags, region, claimed_us, digest, seal)
 
 
-def _op(value: int) -> Op:
-    try:
-        return Op(value)
-    except ValueError as error:
-        raise Garbled(f"no message is called {value}") from error
+def _op(value: int, known: frozenset[Op]) -> Op:
+    """An order sent back is no answer, though it is as long as one."""
+    if value not in known:
+        raise Garbled(f"no such message is called {value}")
+    return Op(value)

@@ -63,6 +63,7 @@ class Kernel:
     failures: Mapping[Mode, Verdict] = field(default_factory=dict)
     unexplained_us: float = 0.0
     doubt_us: float = 0.1
+    by_clock: bool = True
     silent: bool = False  # no output of a timed call comes back
 
 
@@ -119,6 +120,7 @@ class PairedDevice:
                 rival_us=() if theirs is None else tuple(theirs * _NOISE[::-1]),
                 unexplained_us=kernel.unexplained_us,
                 doubt_us=kernel.doubt_us,
+                by_clock=kernel.by_clock,
             )
 
     def _sampled(self, job: Job, kernel: Kernel):

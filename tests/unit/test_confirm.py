@@ -122,7 +122,7 @@ def test_the_sanitizer_sees_the_small_calls(tmp_path: Path) -> None:
         (Kernel(us=8.0, timed_factor=2.1), Verdict.WRONG, "in a timed call: "),
         (Kernel(us=8.0, failures={Mode.VERIFY: Verdict.CRASHED}), Verdict.CRASHED, "as the test asked"),
         (Kernel(us=8.0, failures={Mode.TIME: Verdict.CHEATED}), Verdict.CHEATED, "as the test asked"),
-        (Kernel(us=8.0, unexplained_us=40.0), Verdict.CHEATED, "40.0 µs more than that explains"),
+        (Kernel(us=8.0, unexplained_us=40.0), Verdict.CHEATED, "took 40.0 µs longer"),
         (Kernel(us=8.0, silent=True), Verdict.CRASHED, "no output of a timed call came back for case big"),
         (Kernel(us=1e-4), Verdict.IMPLAUSIBLE, "needs at least"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelsearch import contents
-from kernelsearch.contents import DISTRIBUTIONS, DTYPES, STORED, Recipe, draw, mix, tensor_key, to_bfloat16
+from kernelsearch.contents import DISTRIBUTIONS, DTYPES, STORED, Recipe, digest, draw, mix, tensor_key, to_bfloat16
 from kernelsearch.model import Distribution, DType
 
 MANY = 200_000
@@ -109,6 +109,31 @@ def test_a_double_has_the_bits_of_a_double_and_the_size_of_a_float() -> None:
     assert np.abs(double - single).max() <= 3 * 2.0**-23
     whole = draw(replace(F32, dtype="f64"), 1, "integers")
     np.testing.assert_array_equal(whole, draw(F32, 1, "integers"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "distribution", "expected"),
+    [
+        ("f32", "normal", 0xC7177072A54EFE56),
+        ("f32", "uniform", 0xD623EAAB010A15B3),
+        ("f32", "positive", 0x75FB2A7CF86EDD03),
+        ("f32", "lognormal", 0xC0ED770F873D709B),
+        ("f32", "spikes", 0xE0525C70346005AD),
+        ("f32", "integers", 0xC834FE9525D9386B),
+        ("f64", "normal", 0xDD5CCEF2DCAC9F7B),
+    ],
+)
+def test_contents_stay_what_they_were(dtype: str, distribution: str, expected: int) -> None:
+    """Boxes compute the same in another language, and runs are repeated: a change here must be meant."""
+    assert digest(draw(Recipe(dtype=dtype, position=3, count=5000), 2026, distribution), 0) == expected
+
+
+def test_the_place_of_a_spike_is_what_integer_arithmetic_says() -> None:
+    """The stretch's own random word, from the tensor's key with all its bits turned, modulo the stretch."""
+    values = draw(replace(F32, position=1, count=7500), 42, "spikes")
+    mask, stretch = (1 << 64) - 1, 7500 // 7
+    places = [block * stretch + mix((tensor_key(42, 1) ^ mask) + block * contents.GOLDEN & mask) % stretch for block in range(8)]
+    assert list(np.flatnonzero(np.abs(values) >= 100)) == [place for place in places if place < 7500]
 
 
 # Keys

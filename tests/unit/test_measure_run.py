@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from paired_lab import PAIRS, TASK, Kernel, PairedDevice, SourceToolchain, candidate, paired_lab
 
-from kernelsearch import guard, measure
+from kernelsearch import digest, guard, measure
 from kernelsearch.device.base import Mode
-from kernelsearch.evaluate import baseline_of, evaluate
+from kernelsearch.evaluate import evaluate
 from kernelsearch.model import Case, Distribution, Finding, TimeKind, Verdict
 from kernelsearch.workload import prepare
 
@@ -16,7 +16,7 @@ from kernelsearch.workload import prepare
 def timed(scratch: Path, kernel: Kernel, *, task=TASK, rival: bool = True, kind: TimeKind = TimeKind.MEASURED, **options):
     device = PairedDevice({"// candidate": kernel}, time_kind=kind)
     build, worker = SourceToolchain().build, paired_lab(scratch, device)
-    found = measure.run(build(candidate(), task), task, worker, rival=build(baseline_of(task), task) if rival else None, **options)
+    found = measure.run(build(candidate(), task), task, worker, rival=build(digest.baseline(task), task) if rival else None, **options)
     return found, device
 
 
@@ -69,9 +69,9 @@ def test_a_failed_run_gives_no_time(tmp_path: Path, failure: Verdict) -> None:
 @pytest.mark.parametrize(
     ("us", "unexplained", "doubt", "strict", "believed"),
     [
-        (20.0, 14.9, 0.1, False, True),  # two processes wake up differently
-        (20.0, 15.1, 0.1, False, False),
-        (20.0, -300.0, 0.1, False, True),  # the rival is the one that is late
+        (20.0, 5.9, 0.1, False, True),  # a kernel's time depends a little on what ran before it
+        (20.0, 6.1, 0.1, False, False),
+        (20.0, -300.0, 0.1, False, True),  # it claims too much
         (1000.0, 99.0, 0.1, False, True),  # a tenth of what it claims
         (1000.0, 101.0, 0.1, False, False),
         (1000.0, 49.0, 0.1, True, True),  # a twentieth under suspicion
@@ -85,13 +85,18 @@ def test_time_that_a_claim_does_not_explain_is_a_lie(tmp_path, us, unexplained, 
     assert (found.failure is None) is believed
     if not believed:
         assert found.failure is Verdict.CHEATED and found.measurement is None
-        assert f"a call takes {us:.1f} µs" in found.detail and f"{unexplained:.1f} µs more" in found.detail
+        assert f"a call takes {us:.1f} µs" in found.detail and f"{unexplained:.1f} µs longer" in found.detail
 
 
-def test_without_a_rival_nothing_can_be_said_of_unexplained_time(tmp_path: Path) -> None:
-    """There is nothing to tell what waking a process costs here."""
-    found, _ = timed(tmp_path, Kernel(unexplained_us=1e6), rival=False)
-    assert found.failure is None
+def test_where_the_outside_clock_saw_nothing_nothing_can_be_said(tmp_path: Path) -> None:
+    """And where it did, no rival is needed."""
+    assert timed(tmp_path, Kernel(unexplained_us=1e6, by_clock=False))[0].failure is None
+    assert timed(tmp_path, Kernel(unexplained_us=1e6), rival=False)[0].failure is Verdict.CHEATED
+
+
+def test_under_suspicion_there_is_a_pause_among_the_timed_calls(tmp_path: Path) -> None:
+    assert timed(tmp_path, Kernel())[1].jobs[0].linger_s == 0.0
+    assert timed(tmp_path, Kernel(), strict=True)[1].jobs[0].linger_s > 0.0
 
 
 def test_one_lie_among_several_cases_is_enough(tmp_path: Path) -> None:

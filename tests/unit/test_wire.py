@@ -10,9 +10,18 @@ from kernelsearch import wire
 from kernelsearch.wire import ANSWER_BYTES, ORDER_BYTES, Answer, Garbled, Op, Order, read_answer, read_order
 
 BYTE, HALF, WORD, LONG = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
-ORDERS = st.builds(Order, op=st.sampled_from(Op), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG)
+ASKED = [Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH]
+ANSWERED = [op for op in Op if op not in ASKED]
+ORDERS = st.builds(Order, op=st.sampled_from(ASKED), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG)
 ANSWERS = st.builds(
-    Answer, op=st.sampled_from(Op), number=WORD, flags=BYTE, region=HALF, claimed_us=st.floats(allow_nan=False), digest=LONG
+    Answer,
+    op=st.sampled_from(ANSWERED),
+    number=WORD,
+    flags=BYTE,
+    region=HALF,
+    claimed_us=st.floats(allow_nan=False),
+    digest=LONG,
+    seal=LONG,
 )
 
 
@@ -60,11 +69,18 @@ def test_a_message_too_short_or_too_long_is_garbled(order: Order, answer: Answer
 @given(ORDERS, ANSWERS, st.integers(0, 255).filter(lambda op: op not in set(Op)))
 def test_a_message_without_a_name_is_garbled(order: Order, answer: Answer, op: int) -> None:
     for packed, read in ((order.pack(), read_order), (answer.pack(), read_answer)):
-        with pytest.raises(Garbled, match=f"no message is called {op}"):
+        with pytest.raises(Garbled, match=f"no such message is called {op}"):
             read(packed[:4] + bytes([op]) + packed[5:])
 
 
 def test_no_message_says_what_becomes_of_a_candidate() -> None:
     """A verdict that travels would be one that a candidate can send."""
-    assert {op.name for op in Op} == {"CALL", "EXPORT", "END", "READY", "DONE", "EXPORTED", "FAILED"}
-    assert set(Answer._fields) == {"op", "number", "flags", "region", "claimed_us", "digest"}
+    assert {op.name for op in Op} == {"CALL", "EXPORT", "END", "READY", "DONE", "EXPORTED", "WAKE", "AWAKE", "BATCH"}
+    assert set(Answer._fields) == {"op", "number", "flags", "region", "claimed_us", "digest", "seal"}
+
+
+@given(ORDERS, ANSWERS)
+def test_an_answer_belongs_to_the_order_whose_number_and_seal_it_repeats(order: Order, answer: Answer) -> None:
+    right = answer._replace(number=order.number, seal=order.seal)
+    assert right.answers(order)
+    assert not right._replace(seal=order.seal ^ 1).answers(order) and not right._replace(number=order.number ^ 1).answers(order)
