@@ -5,7 +5,6 @@ The candidate's failures are verdicts; only ours raise. There is no branch here 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +88,8 @@ def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") ->
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]
+    if again:
+        verify.forget(trail.task, [planned for planned, _ in timed.outputs], trail.lab)
     trail.checks += tuple(checks)
     if wrong := [check for check in checks if check.verdict is not Verdict.PASSED]:
         raise Failed(wrong[0].verdict, f"in a timed call: {wrong[0].detail}")
@@ -101,7 +102,8 @@ def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Tra
     trail.hazards, trail.unsanitised = verify.sanitise(build, task, lab)
     if certain := [hazard for hazard in trail.hazards if not hazard.doubt]:
         raise Failed(Verdict.HAZARD, f"{certain[0].tool}: {certain[0].message}")
-    again = secrets.token_hex(8)
+    # Contents of its own, as unknown as the secret, and the same where a run is repeated.
+    again = digest.of_text("again", lab.secret, digest.candidate(trail.candidate))
     _verify(build, trail, again)
     rival = lab.toolchain.build(incumbent.candidate, task)
     second = _timed(build, rival if rival.ok else None, trail, again)

@@ -27,6 +27,7 @@ class Op(enum.IntEnum):
     EXPORTED = 6
     WAKE = 7  # do something small, so that the device and the process are at hand -> AWAKE
     AWAKE = 8
+    BATCH = 9  # `place` calls in a row, on as many sets of buffers, with keys that count up -> as many DONE, when all are over
 
 
 class Flag(enum.IntFlag):
@@ -38,7 +39,7 @@ class Flag(enum.IntFlag):
 
 
 class Order(NamedTuple):
-    """`number` is the call's index, or that of the export; `place` chooses among a call's sets of buffers."""
+    """`number` is the call's index, or that of the export; `place` chooses among a call's sets of buffers, of an export too."""
 
     op: Op
     number: int = 0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import threading
 import traceback
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from kernelsearch.device.base import Call, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Arg, Case, Distribution, DType, Task
 from kernelsearch.model.expression import Number
+from kernelsearch.store.files import write_once
 
 Array = npt.NDArray[Any]
 
@@ -104,16 +104,11 @@ class Workload:
         for timed in self.timed:
             kinds = [self.task.distributions[0], *self.task.distributions] * (2 if twice else 1)
             for number, distribution in enumerate(kinds[: self._sample_count(timed) * (2 if twice else 1)]):
-                found.append(self._sample(timed, distribution, f"{purpose} {number}"))
+                name = self._name(timed.case, distribution, f"{purpose} {number}")
+                # A file holds the timed call's own contents: only what is not drawn is the same here.
+                args = tuple(replace(arg, file=None) if isinstance(arg, Tensor) and arg.recipe else arg for arg in timed.call.args)
+                found.append(self._planned(name, timed.case, distribution, args))
         return tuple(found)
-
-    def _sample(self, timed: Planned, distribution: Distribution, purpose: str) -> Planned:
-        if not self.draws:
-            return self._plan(timed.case, distribution, purpose)
-        name = self._name(timed.case, distribution, purpose)
-        key = _key_of(name)
-        call = replace(timed.call, label=_label(timed.case, distribution, name), distribution=distribution.value, key=key)
-        return replace(timed, call=call, distribution=distribution, key=key)
 
     def _sample_count(self, planned: Planned) -> int:
         expected = sum(8 * int(np.prod(planned.shapes[arg.name], dtype=np.int64)) for arg in self.task.outputs)
@@ -128,33 +123,35 @@ class Workload:
         with _plans_lock:
             if (kept := _plans.get(key)) is not None:
                 return kept
-        planned = self._planned(case, distribution, purpose)
+        planned = self._made(case, distribution, purpose)
         with _plans_lock:
             _plans[key] = planned
             while len(_plans) > _MOST_PLANS:
                 _plans.popitem(last=False)
         return planned
 
-    def _planned(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
+    def _made(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
         name = self._name(case, distribution, purpose)
         drawing = _Contents(self.task, case, distribution, name)
-        args = tuple(self._argument(position, arg, drawing) for position, arg in enumerate(self.task.args))
+        return self._planned(name, case, distribution, [self._argument(number, arg, drawing) for number, arg in enumerate(self.task.args)])
+
+    def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
+        return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+
+    def _planned(self, name: str, case: Case, distribution: Distribution, args: Sequence[Tensor | Scalar]) -> Planned:
+        key = _key(name)
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it tells calls apart without giving the key away.
         call = Call(
-            label=_label(case, distribution, name),
-            args=args,
+            label=f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}",
+            args=tuple(args),
             values=values,
             distribution=distribution.value,
-            key=drawing.key,
+            key=key,
             decoys=tuple(other.value for other in self.task.distributions[1:]),
         )
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
-        return Planned(call=call, case=case, distribution=distribution, key=drawing.key, shapes=shapes)
-
-    def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
-        """What contents follow from, and files are called."""
-        return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+        return Planned(call=call, case=case, distribution=distribution, key=key, shapes=shapes)
 
     def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
@@ -169,15 +166,6 @@ class Workload:
                 write_once(file, drawing.raw(arg, recipe))
         count = int(np.prod(shape, dtype=np.int64))
         return Tensor(name=arg.name, dtype=arg.dtype, count=count, shape=shape, file=file, recipe=recipe, written=arg.is_written)
-
-
-def _key_of(name: str) -> int:
-    """The key of what is drawn for a call."""
-    return int(digest.of_text("key", name)[:16], 16)
-
-
-def _label(case: Case, distribution: Distribution, name: str) -> str:
-    return f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}"
 
 
 def sample_of(planned: Planned, timed: Sequence[Planned]) -> Sample:
@@ -198,18 +186,6 @@ def _rounded(value: Number, dtype: DType) -> Number:
     if not dtype.is_float:
         return int(value)
     return float(decode(encode(np.array([float(value)]), dtype), dtype, (1,))[0])
-
-
-def write_once(file: Path, data: bytes) -> None:
-    """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
-    draft = file.with_name(f".{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(data)
-        draft.chmod(0o444)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UsageError(f"{file.parent}: cannot keep {len(data)} bytes of inputs or expected values there: {error.strerror}") from error
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
@@ -271,12 +247,16 @@ def line_of(error: BaseException, name: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
+def _key(name: str) -> int:
+    return int(digest.of_text("key", name)[:16], 16)
+
+
 class _Contents:
     """Draws the inputs of one call. The reference's own inputs are made once, when the first of them is asked for."""
 
     def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
         self.task, self.case, self.distribution, self.name = task, case, distribution, name
-        self.key = _key_of(name)
+        self.key = _key(name)
         self._made: Mapping[str, Array] | None = None
 
     def recipe(self, arg: Arg, position: int) -> Recipe | None:

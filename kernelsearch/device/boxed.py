@@ -7,6 +7,7 @@ baseline stays, since nothing but the user's own kernel ever ran in it, and is r
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
-from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
+from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report, sets_of
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.timekeeper import Timekeeper, unexplained
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -104,10 +105,11 @@ class _Guest:
 
 
 class Boxes:
-    """`about` reads the state of the device around a timed job; `gpu` is its uuid, empty without one."""
+    """`gpu` is the device's uuid, empty without one; `most_sets` how many sets of buffers a call has at the most."""
 
-    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str) -> None:
+    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str, most_sets: int = 8) -> None:
         self._pool, self._lock, self._support, self._gpu, self._name = pool, lock, support, gpu, name
+        self._most_sets = most_sets
         self._timekeeper: Timekeeper | None = None
         self._rivals: dict[str, _Guest] = {}
         self._mutex = threading.Lock()  # of the two above; the device's own lock is held longer
@@ -208,7 +210,7 @@ class Boxes:
             return self._fallen(guest, job, error.why)
         rival = None if job.rival is None else self._rival(job.rival, spare, fresh=job.rival_fresh)
         channel = None if rival is None else rival.slot.box.channel
-        record = self._keeper().race(conversation.schedule(job, self._gpu), guest.slot.box.channel, channel)
+        record = self._keeper().race(conversation.schedule(job, self._gpu, self._most_sets), guest.slot.box.channel, channel)
         if rival is not None and record["theirs"]:
             self._drop(rival)
             why = f"{record['theirs']}, {died(rival.finish(politely=False))}"
@@ -227,7 +229,7 @@ class Boxes:
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
-        timed = [_timed(job, number, call["pairs"]) for number, call in enumerate(record["calls"])]
+        timed = [_timed(job, number, call, self._most_sets) for number, call in enumerate(record["calls"])]
         return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
 
     def _keeper(self) -> Timekeeper:
@@ -281,14 +283,16 @@ def _key(job: Job) -> str:
     return f"{job.build.artifact} {job.calls!r}"
 
 
-def _timed(job: Job, number: int, pairs: Sequence[tuple[float, float, float, float]]) -> CallResult:
-    excess, doubt = unexplained(pairs) if job.rival is not None else (0.0, 0.0)
+def _timed(job: Job, number: int, record: Mapping[str, Any], most_sets: int) -> CallResult:
+    call, pairs = job.calls[number], record["pairs"]
+    excess, doubt = unexplained(record["rows"], sets_of(call, most_sets), pairs)
     return CallResult(
-        label=job.calls[number].label,
+        label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),
         rival_us=tuple(pair[1] for pair in pairs) if job.rival is not None else (),
         unexplained_us=excess,
-        doubt_us=doubt,
+        doubt_us=doubt if math.isfinite(doubt) else 0.0,
+        by_clock=math.isfinite(doubt),
     )
 
 

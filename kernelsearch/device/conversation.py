@@ -65,7 +65,7 @@ def _passes(rung: Rung, call: Call, delivery: Delivery, export: Export) -> bool:
     return outputs is not None and rung(CallResult(label=call.label, outputs=outputs))
 
 
-def schedule(job: Job, gpu: str) -> dict[str, Any]:
+def schedule(job: Job, gpu: str, most_sets: int) -> dict[str, Any]:
     """What the timekeeper is told."""
     calls = []
     for number, call in enumerate(job.calls):
@@ -79,10 +79,10 @@ def schedule(job: Job, gpu: str) -> dict[str, Any]:
                 "distribution": contents.DISTRIBUTIONS.index(call.distribution),
                 "decoys": [contents.DISTRIBUTIONS.index(name) for name in call.decoys],
                 "samples": samples,
-                "sets": sets_of(call),
+                "sets": sets_of(call, most_sets),
             }
         )
-    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "gpu": gpu}
+    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "linger_s": job.linger_s, "gpu": gpu}
 
 
 def flagged(call: Call, flags: int, region: int) -> JobResult:

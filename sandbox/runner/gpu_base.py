@@ -83,6 +83,16 @@ def reset_persisting_l2(synchronise: Callable[[], None]) -> None:
     synchronise()
 
 
+class Ready(Protocol):
+    """A launch with its arguments packed: calling it costs the host next to nothing, and so does changing an argument."""
+
+    def __call__(self) -> None: ...
+
+    def put(self, index: int, value: int | float) -> None:
+        """Another value for an argument, of the same type."""
+        ...
+
+
 class Gpu(Protocol):
     """One GPU in one process. Every method raises `CudaFailure`; copies and `fill` are ordered with launches."""
 
@@ -111,8 +121,8 @@ class Gpu(Protocol):
 
     def prepare(
         self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
-    ) -> Callable[[], None]:
-        """A launch with its arguments packed, so that launching again costs the host next to nothing. `kernel` is the symbol."""
+    ) -> Ready:
+        """A launch, to be made as often as wanted. `kernel` is the symbol."""
         ...
 
     def event(self) -> Handle: ...

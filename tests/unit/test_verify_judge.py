@@ -55,6 +55,24 @@ def test_nothing_more_is_asked_of_a_kernel_that_is_wrong_on_the_smallest_call(tm
     assert (result.verdict, len(result.checks), asked) == (Verdict.WRONG, 1, [{"rows": 1, "cols": 5}])
 
 
+def test_a_device_is_asked_for_nothing_while_it_serves_a_job(tmp_path: Path) -> None:
+    """The baseline's outputs, which are the expected ones here, are a job as well: it would wait for this one for ever."""
+    device, serving = NumpyDevice(double), []
+    whole = device.run
+
+    def alone(job, rung=None):
+        assert not serving
+        serving.append(job)
+        try:
+            return whole(job, rung)
+        finally:
+            serving.pop()
+
+    device.run = alone
+    result = verify.run(BUILD, matrix_task(reference=None), lab(tmp_path, device))
+    assert result.verdict is Verdict.PASSED and len(device.jobs) == 2
+
+
 def test_a_call_without_a_result_is_a_crash(tmp_path: Path) -> None:
     device = NumpyDevice(double)
     whole = device.run
