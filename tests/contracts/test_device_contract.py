@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernelsearch import catalog
+from kernelsearch import catalog, contents, paths
+from kernelsearch.contents import Recipe
 from kernelsearch.device import NAMES, nvml, open_device
-from kernelsearch.device.base import Call, Device, Job, JobResult, Mode, Scalar, Tensor, TimingPlan
+from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, Mode, Sample, Scalar, Tensor, TimingPlan
 from kernelsearch.model import Arg, ArgKind, Candidate, Case, DType, Expression, Form, Origin, Task, TimeKind, Verdict
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.toolchain.base import Toolchain
@@ -21,7 +23,8 @@ from kernelsearch.toolchain.locate import find_nvcc
 from kernelsearch.toolchain.nvcc import NvccToolchain
 
 ON_GPU = {"cuda": "cupy", "pycuda": "pycuda"}
-PARAMS = [pytest.param(name, marks=pytest.mark.gpu) if name in ON_GPU else name for name in NAMES]
+# The host runs PyTorch modules alone; tests/unit/test_host_device.py holds it to the same.
+PARAMS = [pytest.param(name, marks=pytest.mark.gpu) if name in ON_GPU else name for name in NAMES if name != "host"]
 QUICK = TimingPlan(warmup_ms=1.0, min_samples=3, max_samples=5, max_seconds=0.5)
 
 LAUNCHER = """
@@ -61,7 +64,18 @@ class Bench:
         origin = Origin(proposer="test")
         build = self._toolchain.build(Candidate(task="t", source=source, flags=("-O3",), origin=origin), task)
         assert build.ok, build.log
-        return Job(build=build, entry=task.entry, plan=build.plan, calls=calls, mode=mode, timing=QUICK, timeout_s=timeout_s)
+        timed = mode is Mode.TIME and self.device.time_kind is TimeKind.MEASURED
+        samples = tuple(Sample(call=n, key=call.key, distribution=call.distribution) for n, call in enumerate(calls) if timed)
+        return Job(
+            build=build,
+            entry=task.entry,
+            plan=build.plan,
+            calls=calls,
+            mode=mode,
+            samples=samples,
+            timing=QUICK,
+            timeout_s=timeout_s,
+        )
 
     def run(self, *args, **options) -> JobResult:
         return self.device.run(self.job(*args, **options))
@@ -104,7 +118,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     else:
         hardware = catalog.hardware("h100")
         toolchain = EmulatedToolchain(sandbox=sandbox, cache=cache, nvcc=None)
-    device = open_device(request.param, sandbox=sandbox, scratch=scratch, hardware=hardware)
+    support = toolchain.cubin(paths.data("sandbox") / "runner" / "support.cu") if isinstance(toolchain, NvccToolchain) else None
+    device = open_device(request.param, sandbox=sandbox, scratch=scratch, hardware=hardware, support=support)
     yield Bench(device, toolchain)
     device.close()
 
@@ -124,10 +139,10 @@ def prepared(tmp_path: Path) -> Case_:
         for name, values in data.items():
             values.tofile(files[name])
         args = (
-            Tensor(name="x", dtype=DType.F32, count=n, file=files["x"]),
-            Tensor(name="index", dtype=DType.I32, count=n, file=files["index"]),
-            Tensor(name="y", dtype=DType.F32, count=n, file=files["y"], written=True),
-            Tensor(name="seen", dtype=DType.I32, count=n, written=True),
+            Tensor(name="x", dtype=DType.F32, count=n, shape=(n,), file=files["x"]),
+            Tensor(name="index", dtype=DType.I32, count=n, shape=(n,), file=files["index"]),
+            Tensor(name="y", dtype=DType.F32, count=n, shape=(n,), file=files["y"], written=True),
+            Tensor(name="seen", dtype=DType.I32, count=n, shape=(n,), written=True),
             Scalar(name="n", dtype=DType.I32, value=n),
             Scalar(name="a", dtype=DType.F32, value=0.5),
         )
@@ -137,9 +152,14 @@ def prepared(tmp_path: Path) -> Case_:
     return make
 
 
+def with_outputs(result: JobResult) -> list[CallResult]:
+    """Verified calls, or those of the timed calls whose outputs were wanted."""
+    return [call for call in result.calls if call.outputs]
+
+
 def agree(result: JobResult, *expected: dict[str, np.ndarray]) -> None:
     assert (result.failure, result.detail) == (None, "")
-    for call, arrays in zip(result.calls, expected, strict=True):
+    for call, arrays in zip(with_outputs(result), expected, strict=True):
         assert call.outputs.keys() == arrays.keys()
         for name, array in arrays.items():
             np.testing.assert_allclose(np.frombuffer(call.outputs[name], dtype=array.dtype), array, rtol=1e-6, atol=1e-6)
@@ -157,6 +177,45 @@ def test_outputs_of_every_call_come_back_in_order(bench: Bench, prepared: Case_,
 def test_a_tensor_that_is_read_and_written_starts_from_its_contents_when_timed_too(bench: Bench, prepared: Case_):
     call, expected = prepared()
     agree(bench.run(RIGHT, call, mode=Mode.TIME), expected)
+
+
+def test_times_and_samples_come_one_after_the_other(bench: Bench, prepared: Case_):
+    (first, one), (second, two) = prepared("first", 1000), prepared("second", 129)
+    result = bench.run(RIGHT, first, second, mode=Mode.TIME)
+    agree(result, one, two)
+    times = [call for call in result.calls if call.samples_us]
+    assert [call.label for call in times] == [call.label for call in with_outputs(result)] == ["first", "second"]
+    if bench.device.time_kind is TimeKind.MEASURED:
+        assert list(result.calls) == times + with_outputs(result)
+        assert [call.sample.call for call in with_outputs(result)] == [0, 1]
+        assert all(call.rival_us == () for call in times)
+
+
+def test_times_against_a_rival_are_pairs(bench: Bench, prepared: Case_):
+    if bench.device.time_kind is TimeKind.MODELLED:
+        pytest.skip("modelled times need no rival")
+    call, expected = prepared()
+    job = bench.job(RIGHT, call, mode=Mode.TIME)
+    for fresh in (False, False, True):
+        result = bench.device.run(dataclasses.replace(job, rival=dataclasses.replace(job, samples=()), rival_fresh=fresh))
+        agree(result, expected)
+        times = result.calls[0]
+        assert len(times.samples_us) == len(times.rival_us) >= 3
+        assert all(math.isfinite(sample) and sample > 0 for sample in (*times.samples_us, *times.rival_us))
+
+
+def test_what_a_device_draws_is_what_the_recipe_says(bench: Bench, prepared: Case_):
+    if not bench.device.draws:
+        pytest.skip("this device is given files")
+    call, _ = prepared()
+    x = dataclasses.replace(call.args[0], file=None, recipe=Recipe(dtype="f32", position=0, count=1000))
+    y = dataclasses.replace(call.args[2], file=None, recipe=Recipe(dtype="f32", position=2, count=1000, exponent=-1))
+    call = dataclasses.replace(call, args=(x, call.args[1], y, *call.args[3:]), key=2**63 + 1, distribution="spikes")
+    index = np.fromfile(call.args[1].file, np.int32)
+    drawn = {arg.name: contents.draw(arg.recipe, call.key, "spikes") for arg in (x, y)}
+    expected = {"y": drawn["y"] + np.float32(0.5) * drawn["x"][index], "seen": index}
+    for mode in (Mode.VERIFY, Mode.TIME):
+        agree(bench.run(RIGHT, call, mode=mode), expected)
 
 
 def test_times_are_positive_finite_and_of_the_kind_the_device_says(bench: Bench, prepared: Case_):

@@ -16,6 +16,8 @@ from kernelsearch.device.base import Device
 from kernelsearch.device.cuda import CudaDevice
 from kernelsearch.model import Build, Hardware, LaunchPlan
 from kernelsearch.sandbox.bubblewrap import open_bubblewrap
+from kernelsearch.toolchain.locate import find_nvcc
+from kernelsearch.toolchain.nvcc import NvccToolchain
 
 # The device hands it on and never reads it.
 HARDWARE = Hardware(
@@ -47,12 +49,29 @@ def gpu() -> nvml.GpuInfo:
     return gpus[0]
 
 
+@pytest.fixture(scope="session")
+def support(gpu: nvml.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runner's own code for this GPU."""
+    nvcc = find_nvcc()
+    if nvcc is None:
+        pytest.skip("no nvcc on this machine")
+    toolchain = NvccToolchain(sandbox=open_bubblewrap(), cache=tmp_path_factory.mktemp("cache"), nvcc=nvcc, arch=gpu.arch)
+    return toolchain.cubin(paths.data("sandbox") / "runner" / "support.cu")
+
+
 @pytest.fixture(scope="session", params=["cupy", "pycuda"])
-def device(request: pytest.FixtureRequest, gpu: nvml.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+def device(request: pytest.FixtureRequest, gpu: nvml.GpuInfo, support: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     scratch = tmp_path_factory.mktemp("boxes")
-    opened = CudaDevice(sandbox=open_bubblewrap(), scratch=scratch, hardware=HARDWARE, ordinal=gpu.ordinal, backend=request.param)
+    opened = CudaDevice(
+        sandbox=open_bubblewrap(),
+        scratch=scratch,
+        hardware=HARDWARE,
+        ordinal=gpu.ordinal,
+        backend=request.param,
+        support=support,
+    )
     yield opened
     opened.close()
 
