@@ -26,9 +26,9 @@ FREE = {
 }
 
 
-def found(text: str, task: Task) -> list[Finding]:
+def found(text: str, task: Task, rule: str = RULE) -> list[Finding]:
     candidate = Candidate(task="t", source=text, flags=(), origin=Origin(proposer="test"))
-    return [finding for finding in guard.check(candidate, task) if finding.rule == RULE]
+    return [finding for finding in guard.check(candidate, task) if finding.rule == rule]
 
 
 @pytest.mark.parametrize("name", ["core/gelu", "core/box_blur"])
@@ -41,6 +41,27 @@ def test_a_name_of_the_harness_is_rejected(text: str, name: str) -> None:
 @pytest.mark.parametrize("text", FREE.values(), ids=FREE)
 def test_other_names_are_not(text: str) -> None:
     assert not found(text, catalog.task("core/gelu"))
+
+
+REACHES = {
+    "the channel": 'int channel() { return atoi(getenv("KS_CHANNEL")); }',
+    "the interpreter": 'void run() { dlsym(RTLD_DEFAULT, "PyRun_SimpleString"); }',
+}
+NOT_REACHES = {
+    "a word like it": 'void say() { printf("PyTorch is faster, PyRun too"); }',
+    "a comment": '// getenv("KS_CHANNEL") is the harness\'s own\nvoid say() {}',
+}
+
+
+@pytest.mark.parametrize("text", REACHES.values(), ids=REACHES)
+def test_what_belongs_to_the_process_around_a_candidate_is_not_to_be_named(text: str) -> None:
+    findings = found(text, catalog.task("core/gelu"), "reaches for the harness")
+    assert findings and all(finding.forbidden for finding in findings)
+
+
+@pytest.mark.parametrize("text", NOT_REACHES.values(), ids=NOT_REACHES)
+def test_talk_of_it_is_free(text: str) -> None:
+    assert not found(text, catalog.task("core/gelu"), "reaches for the harness")
 
 
 def test_names_that_the_emulation_adds_are_added_behind_the_guard() -> None:
