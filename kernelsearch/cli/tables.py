@@ -63,8 +63,9 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
     unit = words.unit(evaluation.environment.time_kind)
     click.echo(f"{task.name}: {evaluation.verdict.value}. {evaluation.verdict.report}")
     environment = evaluation.environment
-    walls = [text for name, text in environment.facts.items() if name in _WALLS]
-    click.echo(f"on {environment.device}, {environment.time_kind}; sandbox: {', '.join([environment.sandbox, *walls])}")
+    click.echo(f"on {environment.device}, {environment.time_kind}; sandbox: {environment.sandbox}")
+    if walls := [f"{name} {text}" for name, text in environment.facts.items() if name in _WALLS]:
+        click.echo(f"walls: {' · '.join(walls)}")
     if evaluation.detail:
         click.echo(words.clean(evaluation.detail))
     _show_findings(evaluation)

@@ -77,6 +77,56 @@ def test_a_problem_and_a_launcher_for_it_are_read_as_what_they_are(monkeypatch, 
     assert inputs.subject("p.py").source.name == "p.py"
 
 
+LAUNCHER = """#include <cuda_runtime.h>
+
+__global__ void softmax(const float* x, float* y) {
+    int row = threadIdx.x;
+    float largest = -INFINITY, sum = 0.0f;
+    for (int c = 0; c < 32; ++c) largest = fmaxf(largest, x[row * 32 + c]);
+    for (int c = 0; c < 32; ++c) sum += expf(x[row * 32 + c] - largest);
+    for (int c = 0; c < 32; ++c) y[row * 32 + c] = expf(x[row * 32 + c] - largest) / sum;
+}
+
+extern "C" void solve(const float* x, float* y) { softmax<<<1, 6>>>(x, y); }
+"""
+
+
+@needs_torch
+def test_a_launcher_for_a_problem_is_judged_and_exported(problem, tmp_path, capsys):
+    (tmp_path / "mine.cu").write_text(LAUNCHER)
+    assert kernelsearch("evaluate", "mine.cu", "--task", problem, "--device", "emulated", "--export", "new.py") == 0
+    exported = (tmp_path / "new.py").read_text()
+    assert "class ModelNew" in exported and "softmax<<<1, 6>>>" in exported
+    compile(exported, "new.py", "exec")
+    assert "exported new.py" in capsys.readouterr().err
+
+
+@needs_torch
+def test_the_rules_search_for_a_launcher_of_a_problem(problem, tmp_path, capsys):
+    (tmp_path / "mine.cu").write_text(LAUNCHER)
+    assert kernelsearch("optimize", "mine.cu", "--task", problem, "--device", "emulated", "--budget", 1) == 0
+    assert "softmax      launcher solve(x0, y0)" in capsys.readouterr().out
+    assert not (tmp_path / "mine.task.toml").exists()
+
+
+@needs_torch
+def test_nothing_that_is_no_launcher_is_exported(problem, tmp_path, capsys):
+    assert kernelsearch("evaluate", problem, "--export", "new.py") == 2
+    assert "only a launcher" in capsys.readouterr().err
+    assert not (tmp_path / "new.py").exists()
+
+
+def test_a_task_beside_another_than_a_cuda_source_is_refused(tmp_path, capsys):
+    (tmp_path / "k.cu").write_text(runs.SOURCE)
+    assert kernelsearch("optimize", tmp_path / "k.cu", "--task", "core/row_softmax") == 2
+    assert "--task is for a CUDA source that answers a PyTorch problem (.py)" in capsys.readouterr().err
+
+
+def test_a_problem_needs_no_task_file(tmp_path, capsys):
+    assert kernelsearch("init", tmp_path / "p.py") == 2
+    assert f"kernelsearch optimize {tmp_path}/p.py" in capsys.readouterr().err
+
+
 def test_a_problem_that_is_not_there_is_a_sentence(tmp_path, capsys):
     assert kernelsearch("optimize", tmp_path / "absent.py") == 2
     assert capsys.readouterr().err == f"kernelsearch: {tmp_path}/absent.py: no such file\n"

@@ -188,7 +188,7 @@ def test_evaluate_shows_pairs_interval_findings_and_walls(capsys):
     tables.show_evaluation(nodes()[2].evaluation, runs.task())
     said = capsys.readouterr().out
     for text in (
-        "bubblewrap (level 2 of 3), filtered, 47 refused",
+        "walls: system calls filtered, 47 refused",
         "line 4: reads a clock [reads a clock; checked more strictly]",
         "the task's own kernel, at 99 %",
         "unexplained",
