@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernelsearch import guard
 from kernelsearch.measure.statistics import MIN_EFFECT
 from kernelsearch.model import Evaluation, Measurement, Node
 from kernelsearch.order_statistics import CONFIDENCE
@@ -66,9 +67,15 @@ def confirmed(evaluation: Evaluation, rival: str = "the incumbent") -> str:
     return f"re-timed in a fresh process, {words.ratio(trial.measurement.speedup)} {interval(trial.measurement)} over {rival}"
 
 
+def suspected(evaluation: Evaluation) -> str:
+    """Whether something in it asked for stricter checks."""
+    found = sum(guard.suspicious([finding]) for finding in evaluation.findings)
+    return f"{words.count(found, 'suspicious finding')}, so checked more strictly" if found else ""
+
+
 def trust(evaluation: Evaluation, rival: str = "the incumbent") -> str:
-    """Everything that speaks for a result beyond its outputs, in one line."""
-    return "; ".join(filter(None, (sanitised(evaluation), confirmed(evaluation, rival))))
+    """What is known of a result beyond its outputs, in one line."""
+    return "; ".join(filter(None, (sanitised(evaluation), confirmed(evaluation, rival), suspected(evaluation))))
 
 
 def pairs(measurement: Measurement) -> int:

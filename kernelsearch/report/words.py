@@ -224,6 +224,7 @@ def command(spec: RunSpec) -> str:
         "--usd": spec.budget.usd,
         "--parallel": spec.parallel,
         "--seed": spec.seed,
+        "--secret": spec.secret,
         "--base-url": spec.proposer_options.get("base_url"),
     }
     for option, value in chosen.items():

@@ -139,6 +139,11 @@ def test_nothing_is_called_clean_that_was_not_looked_at():
     assert evidence.sanitised(runs.confirmed(runs.passed(1.0, 4.0))) == "every access checked"
 
 
+def test_a_suspicion_is_told_with_what_came_of_it():
+    assert evidence.trust(nodes()[2].evaluation).endswith("; 1 suspicious finding, so checked more strictly")
+    assert "suspicious" not in evidence.trust(nodes()[1].evaluation)
+
+
 def test_a_device_that_tells_nothing_is_said_and_a_limit_is_named():
     measurement = replace(timed(100.0, 400.0), conditions={"state": "not recorded: NVML is not there", "throttled": "power cap"})
     said = evidence.conditions(measurement)
