@@ -7,7 +7,7 @@ import enum
 import hashlib
 from collections.abc import Mapping
 
-from kernelsearch.model import Candidate, Expression, Task
+from kernelsearch.model import Candidate, Expression, Origin, Task
 
 
 def of_bytes(data: bytes) -> str:
@@ -43,3 +43,8 @@ def _canonical(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in sorted(value)) + "}"
     return repr(value)
+
+
+def baseline(of: Task) -> Candidate:
+    """The kernel that a task begins with, as a candidate."""
+    return Candidate(task=task(of), source=of.baseline, flags=of.flags, origin=Origin(proposer="baseline"))

@@ -5,7 +5,6 @@ The candidate's failures are verdicts; only ours raise. There is no branch here 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from kernelsearch.model import (
     Finding,
     Hazard,
     Measurement,
-    Origin,
     Profile,
     Task,
     Verdict,
@@ -77,7 +75,7 @@ def _verify(build: Build, trail: _Trail, again: str = "") -> None:
 def _measure(build: Build, trail: _Trail) -> Measurement:
     """Against the task's own kernel, in pairs."""
     task, lab = trail.task, trail.lab
-    baseline = lab.toolchain.build(baseline_of(task), task)
+    baseline = lab.toolchain.build(digest.baseline(task), task)
     trail.measurement = _timed(build, baseline if baseline.ok else None, trail)
     if why := measure.implausible(trail.measurement, task, lab.hardware):
         raise Failed(Verdict.IMPLAUSIBLE, why)
@@ -90,6 +88,8 @@ def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") ->
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]
+    if again:
+        verify.forget(trail.task, [planned for planned, _ in timed.outputs], trail.lab)
     trail.checks += tuple(checks)
     if wrong := [check for check in checks if check.verdict is not Verdict.PASSED]:
         raise Failed(wrong[0].verdict, f"in a timed call: {wrong[0].detail}")
@@ -102,7 +102,8 @@ def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Tra
     trail.hazards, trail.unsanitised = verify.sanitise(build, task, lab)
     if certain := [hazard for hazard in trail.hazards if not hazard.doubt]:
         raise Failed(Verdict.HAZARD, f"{certain[0].tool}: {certain[0].message}")
-    again = secrets.token_hex(8)
+    # Contents of its own, as unknown as the secret, and the same where a run is repeated.
+    again = digest.of_text("again", lab.secret, digest.candidate(trail.candidate))
     _verify(build, trail, again)
     rival = lab.toolchain.build(incumbent.candidate, task)
     second = _timed(build, rival if rival.ok else None, trail, again)
@@ -112,11 +113,6 @@ def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Tra
     if (why := measure.quarantine(first, task, lab.hardware, speedup=measure.over(first, incumbent.measurement))) and not held:
         raise Failed(Verdict.IMPLAUSIBLE, f"{why}; measured again, that did not hold: {detail}")
     trail.confirmation = Confirmation(against=digest.candidate(incumbent.candidate), measurement=second, held=held, detail=detail)
-
-
-def baseline_of(task: Task) -> Candidate:
-    """The kernel that the task begins with, as a candidate."""
-    return Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
 
 
 @dataclass(slots=True)

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import kernelsearch
-from kernelsearch import catalog, digest
-from kernelsearch.errors import BaselineFailed
+from kernelsearch import admission, catalog, digest
+from kernelsearch.device.base import IN_USE, NOT_WATCHED
+from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
 from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
 from kernelsearch.propose import open_proposer
@@ -191,6 +192,8 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
     spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
+        if why := admission.unsound(task, lab.scratch):
+            raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         header = Header(version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment)
         with closing(RunFolder.create(folder, header)) as home:
@@ -245,6 +248,9 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
 def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
     watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    for name in (IN_USE, NOT_WATCHED):
+        if text := lab.environment.facts.get(name):
+            watch(Warned(text=text))
     run = Run(
         budget=budget,
         parallel=spec.parallel,

@@ -10,9 +10,9 @@ import enum
 import struct
 from typing import NamedTuple
 
-_MAGIC = b"KSW1"
+_MAGIC = b"KSW2"
 _ORDER = struct.Struct("<4sBBHIQQQ")
-_ANSWER = struct.Struct("<4sBBHIdQ")
+_ANSWER = struct.Struct("<4sBBHIdQQ")
 ORDER_BYTES, ANSWER_BYTES = _ORDER.size, _ANSWER.size
 
 
@@ -25,7 +25,9 @@ class Op(enum.IntEnum):
     READY = 4  # the candidate is loaded
     DONE = 5
     EXPORTED = 6
-    FAILED = 7  # the report file says how
+    WAKE = 7  # do something small, so that the device and the process are at hand -> AWAKE
+    AWAKE = 8
+    BATCH = 9  # `place` calls in a row, on as many sets of buffers, with keys that count up -> as many DONE, when all are over
 
 
 class Flag(enum.IntFlag):
@@ -37,7 +39,7 @@ class Flag(enum.IntFlag):
 
 
 class Order(NamedTuple):
-    """`number` is the call's index, or that of the export; `place` chooses among a call's sets of buffers."""
+    """`number` is the call's index, or that of the export; `place` chooses among a call's sets of buffers, of an export too."""
 
     op: Op
     number: int = 0
@@ -45,14 +47,15 @@ class Order(NamedTuple):
     distribution: int = 0
     key: int = 0  # of the inputs' contents
     poison: int = 0  # of the outputs' contents before the call; 0 is all ones
-    seal: int = 0  # key of the digest
+    seal: int = 0  # key of the digest, and the order's mark: the answer repeats it, so none can be sent ahead of its order
 
     def pack(self) -> bytes:
         return _ORDER.pack(_MAGIC, self.op, self.distribution, self.place, self.number, self.key, self.poison, self.seal)
 
 
 class Answer(NamedTuple):
-    """`region` names the argument that a flag is about; `claimed_us` and `digest` are what the box says of a call."""
+    """`region` names the argument that a flag is about; `claimed_us` and `digest` are what the box says of a call. `seal` is that of the
+    order."""
 
     op: Op
     number: int = 0
@@ -60,9 +63,14 @@ class Answer(NamedTuple):
     region: int = 0
     claimed_us: float = 0.0
     digest: int = 0
+    seal: int = 0
 
     def pack(self) -> bytes:
-        return _ANSWER.pack(_MAGIC, self.op, self.flags, self.region, self.number, self.claimed_us, self.digest)
+        return _ANSWER.pack(_MAGIC, self.op, self.flags, self.region, self.number, self.claimed_us, self.digest, self.seal)
+
+    def answers(self, order: Order) -> bool:
+        """Whether it can be the answer to `order`, by what it repeats."""
+        return self.number == order.number and self.seal == order.seal
 
 
 class Garbled(Exception):
@@ -81,8 +89,8 @@ def read_answer(data: bytes) -> Answer:
     """Raises `Garbled`."""
     if len(data) != ANSWER_BYTES or data[:4] != _MAGIC:
         raise Garbled(f"{len(data)} bytes are no answer")
-    _, op, flags, region, number, claimed_us, digest = _ANSWER.unpack(data)
-    return Answer(_op(op), number, flags, region, claimed_us, digest)
+    _, op, flags, region, number, claimed_us, digest, seal = _ANSWER.unpack(data)
+    return Answer(_op(op), number, flags, region, claimed_us, digest, seal)
 
 
 def _op(value: int) -> Op:

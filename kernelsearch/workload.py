@@ -10,8 +10,9 @@ widened to float32 when read back.
 from __future__ import annotations
 
 import math
+import threading
 import traceback
-import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -27,11 +28,16 @@ from kernelsearch.device.base import Call, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Arg, Case, Distribution, DType, Task
 from kernelsearch.model.expression import Number
+from kernelsearch.store.files import write_once
 
 Array = npt.NDArray[Any]
 
 # Timed calls whose outputs are verified: as many as keep the expected values of a case below this, and two at least.
 _SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
+# Calls that were planned before: every candidate of a run asks for the same ones, and what a task's own Python makes can take seconds.
+_plans: OrderedDict[tuple[object, ...], Planned] = OrderedDict()
+_plans_lock = threading.Lock()
+_MOST_PLANS = 512
 # What a user's Python file may raise; anything else is not about its contents.
 _VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
@@ -98,8 +104,10 @@ class Workload:
         for timed in self.timed:
             kinds = [self.task.distributions[0], *self.task.distributions] * (2 if twice else 1)
             for number, distribution in enumerate(kinds[: self._sample_count(timed) * (2 if twice else 1)]):
-                fresh = self._plan(timed.case, distribution, f"{purpose} {number}")
-                found.append(replace(fresh, call=replace(fresh.call, args=timed.call.args)))
+                name = self._name(timed.case, distribution, f"{purpose} {number}")
+                # A file holds the timed call's own contents: only what is not drawn is the same here.
+                args = tuple(replace(arg, file=None) if isinstance(arg, Tensor) and arg.recipe else arg for arg in timed.call.args)
+                found.append(self._planned(name, timed.case, distribution, args))
         return tuple(found)
 
     def _sample_count(self, planned: Planned) -> int:
@@ -111,21 +119,39 @@ class Workload:
         return sum(int(np.prod(self.task.shape(arg, case), dtype=np.int64)) * arg.dtype.size for arg in tensors)
 
     def _plan(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
-        name = digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+        key = (str(self.folder), self.secret, self.digest, self.draws, case.name, distribution, purpose)
+        with _plans_lock:
+            if (kept := _plans.get(key)) is not None:
+                return kept
+        planned = self._made(case, distribution, purpose)
+        with _plans_lock:
+            _plans[key] = planned
+            while len(_plans) > _MOST_PLANS:
+                _plans.popitem(last=False)
+        return planned
+
+    def _made(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
+        name = self._name(case, distribution, purpose)
         drawing = _Contents(self.task, case, distribution, name)
-        args = tuple(self._argument(position, arg, drawing) for position, arg in enumerate(self.task.args))
+        return self._planned(name, case, distribution, [self._argument(number, arg, drawing) for number, arg in enumerate(self.task.args)])
+
+    def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
+        return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
+
+    def _planned(self, name: str, case: Case, distribution: Distribution, args: Sequence[Tensor | Scalar]) -> Planned:
+        key = _key(name)
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it tells calls apart without giving the key away.
         call = Call(
             label=f"{case.name}/{distribution.value}/{digest.of_text('label', name)[:8]}",
-            args=args,
+            args=tuple(args),
             values=values,
             distribution=distribution.value,
-            key=drawing.key,
+            key=key,
             decoys=tuple(other.value for other in self.task.distributions[1:]),
         )
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
-        return Planned(call=call, case=case, distribution=distribution, key=drawing.key, shapes=shapes)
+        return Planned(call=call, case=case, distribution=distribution, key=key, shapes=shapes)
 
     def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
         if not arg.is_tensor:
@@ -160,18 +186,6 @@ def _rounded(value: Number, dtype: DType) -> Number:
     if not dtype.is_float:
         return int(value)
     return float(decode(encode(np.array([float(value)]), dtype), dtype, (1,))[0])
-
-
-def write_once(file: Path, data: bytes) -> None:
-    """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
-    draft = file.with_name(f".{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(data)
-        draft.chmod(0o444)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UsageError(f"{file.parent}: cannot keep {len(data)} bytes of inputs or expected values there: {error.strerror}") from error
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
@@ -233,12 +247,16 @@ def line_of(error: BaseException, name: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
+def _key(name: str) -> int:
+    return int(digest.of_text("key", name)[:16], 16)
+
+
 class _Contents:
     """Draws the inputs of one call. The reference's own inputs are made once, when the first of them is asked for."""
 
     def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
         self.task, self.case, self.distribution, self.name = task, case, distribution, name
-        self.key = int(digest.of_text("key", name)[:16], 16)
+        self.key = _key(name)
         self._made: Mapping[str, Array] | None = None
 
     def recipe(self, arg: Arg, position: int) -> Recipe | None:

@@ -17,7 +17,7 @@ from kernelsearch.admission.setting import prepared
 from kernelsearch.admission.soundness import Soundness
 from kernelsearch.errors import UsageError
 from kernelsearch.lab import Lab
-from kernelsearch.model import Candidate, Origin, Task, Verdict
+from kernelsearch.model import Task, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,20 @@ def admit(task: Task, scratch: Path, *, seed: int = 0, lab: Lab | None = None, f
     return Admission(suite=task.suite, task=task.name, lines=tuple(lines), calls=calls, seconds=time.perf_counter() - start)
 
 
+def unsound(task: Task, scratch: Path) -> str | None:
+    """Why the task's reference cannot tell right from wrong, in one sentence; None when it can, or there is none.
+
+    For the start of a search: solvers are not tried, and a PyTorch problem was looked at when it was read.
+    """
+    if task.reference is None or task.torch is not None:
+        return None
+    soundness = Soundness()
+    for planned, other in _pairs(task, scratch, 0, full=False):
+        soundness.add(prepared(task, planned, other))
+    fault = next((line for line in soundness.lines() if not line.ok), None)
+    return None if fault is None else f"{fault.solver}: {fault.what}"
+
+
 def _without_device(task: Task, scratch: Path, seed: int, full: bool) -> tuple[list[Line], int]:
     if task.reference is None:
         what = "there is none: the baseline is its own yardstick, so nothing shows that it is right; write a [reference]"
@@ -76,8 +90,7 @@ def _pairs(task: Task, scratch: Path, seed: int, full: bool) -> Iterator[tuple[w
 
 def _baseline(task: Task, lab: Lab) -> Line:
     """The task's own kernel, verified as any candidate is."""
-    candidate = Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
-    build = lab.toolchain.build(candidate, task)
+    build = lab.toolchain.build(digest.baseline(task), task)
     if build.failure is not None:
         return _refusal("baseline", f"{build.failure.value}: {build.log}", "passes")
     found = verify.run(build, task, lab)

@@ -19,6 +19,9 @@ from kernelsearch.contents import Recipe
 from kernelsearch.model import Build, DType, Hardware, LaunchPlan, Metric, TimeKind, TorchCall, Verdict
 from kernelsearch.sanitizer import SanitizerReport
 
+# Among a device's facts where they are there: what a person should be told before they believe a time.
+IN_USE, NOT_WATCHED = "in use by others", "not watched"
+
 POISON = 0xFF
 """Every byte of an output before a call: NaN in all float types, -1 or the maximum in integers."""
 
@@ -119,6 +122,7 @@ class Job:
     samples: tuple[Sample, ...] = ()
     rival: Job | None = None
     rival_fresh: bool = False
+    linger_s: float = 0.0  # a pause among the timed calls, for what changes with time
     timing: TimingPlan = TimingPlan()
     timeout_s: float = 30.0
 
@@ -129,8 +133,8 @@ class CallResult:
 
     VERIFY: a call that gave other bits the second time has two results. TIME on hardware: one result with the samples and without
     outputs for each call, then one with the outputs of each wanted sample that was taken. `rival_us` are the rival's samples, pair by
-    pair; `unexplained_us` is how much more of the outside clock a call took, beyond what it claimed, than the rival's calls did, and
-    `doubt_us` how uncertain that is.
+    pair; `unexplained_us` is how much longer a call took by the outside clock than it claimed, and `doubt_us` how uncertain that is,
+    where it was held against that clock (`by_clock`).
     """
 
     label: str
@@ -140,6 +144,7 @@ class CallResult:
     rival_us: tuple[float, ...] = ()
     unexplained_us: float = 0.0
     doubt_us: float = 0.0
+    by_clock: bool = False
     counters: Mapping[str, float] = field(default_factory=dict)
 
 

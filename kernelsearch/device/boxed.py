@@ -7,6 +7,7 @@ baseline stays, since nothing but the user's own kernel ever ran in it, and is r
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import threading
 import time
@@ -16,17 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernelsearch import contents, paths, wire
+from kernelsearch import codec, contents, paths, wire
 from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
-from kernelsearch.device.border import died
+from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
-from kernelsearch.device.cuda_job import Delivery, Export, PlanUnusable
+from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report, sets_of
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.timekeeper import Timekeeper, unexplained
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Limits
+from kernelsearch.sandbox.files import read_left
 
 _SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
 _LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
@@ -103,10 +105,11 @@ class _Guest:
 
 
 class Boxes:
-    """`about` reads the state of the device around a timed job; `gpu` is its uuid, empty without one."""
+    """`gpu` is the device's uuid, empty without one; `most_sets` how many sets of buffers a call has at the most."""
 
-    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str) -> None:
+    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str, most_sets: int = 8) -> None:
         self._pool, self._lock, self._support, self._gpu, self._name = pool, lock, support, gpu, name
+        self._most_sets = most_sets
         self._timekeeper: Timekeeper | None = None
         self._rivals: dict[str, _Guest] = {}
         self._mutex = threading.Lock()  # of the two above; the device's own lock is held longer
@@ -128,6 +131,26 @@ class Boxes:
         return JobResult(
             failure=done.failure, detail=done.detail, calls=done.calls, conditions=conditions, seconds=time.monotonic() - started
         )
+
+    def probe(self, timeout_s: float = 60.0) -> Mapping[str, str]:
+        """What a box of ours found that copied a known pattern on the device; empty when it did not end well."""
+        slot = self._pool.take()
+        try:
+            for name, text in (("result.json", ""), ("job.json", '{"mode": "probe"}')):
+                file = (slot.outputs if name == "result.json" else slot.inputs) / name
+                file.write_text(text)
+                file.chmod(0o666 if name == "result.json" else 0o644)
+            if self._support is not None:
+                place(self._support, slot.inputs / "support")
+            with self._lock.alone(quiet=True):
+                slot.box.send(b"go\n")
+                end = slot.box.wait(timeout_s)
+            left = read_left(slot.outputs / "result.json", REPORT_BYTES)
+        finally:
+            slot.close()
+        if end.timed_out or end.returncode != 0 or not left:
+            return {}
+        return codec.load_json(Report, left).notes
 
     def close(self) -> None:
         with self._mutex:
@@ -187,7 +210,7 @@ class Boxes:
             return self._fallen(guest, job, error.why)
         rival = None if job.rival is None else self._rival(job.rival, spare, fresh=job.rival_fresh)
         channel = None if rival is None else rival.slot.box.channel
-        record = self._keeper().race(conversation.schedule(job, self._gpu), guest.slot.box.channel, channel)
+        record = self._keeper().race(conversation.schedule(job, self._gpu, self._most_sets), guest.slot.box.channel, channel)
         if rival is not None and record["theirs"]:
             self._drop(rival)
             why = f"{record['theirs']}, {died(rival.finish(politely=False))}"
@@ -206,7 +229,7 @@ class Boxes:
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
-        timed = [_timed(job, number, call["pairs"]) for number, call in enumerate(record["calls"])]
+        timed = [_timed(job, number, call, self._most_sets) for number, call in enumerate(record["calls"])]
         return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
 
     def _keeper(self) -> Timekeeper:
@@ -260,14 +283,16 @@ def _key(job: Job) -> str:
     return f"{job.build.artifact} {job.calls!r}"
 
 
-def _timed(job: Job, number: int, pairs: Sequence[tuple[float, float, float, float]]) -> CallResult:
-    excess, doubt = unexplained(pairs) if job.rival is not None else (0.0, 0.0)
+def _timed(job: Job, number: int, record: Mapping[str, Any], most_sets: int) -> CallResult:
+    call, pairs = job.calls[number], record["pairs"]
+    excess, doubt = unexplained(record["rows"], sets_of(call, most_sets), pairs)
     return CallResult(
-        label=job.calls[number].label,
+        label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),
         rival_us=tuple(pair[1] for pair in pairs) if job.rival is not None else (),
         unexplained_us=excess,
-        doubt_us=doubt,
+        doubt_us=doubt if math.isfinite(doubt) else 0.0,
+        by_clock=math.isfinite(doubt),
     )
 
 

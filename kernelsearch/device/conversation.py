@@ -53,7 +53,7 @@ def verify(job: Job, channel: socket.socket, delivery: Delivery, rung: Rung | No
             if first is not None and answer.digest == first.digest:
                 continue
             first = Export(2 * number + again, number, answer.digest, order.seal)
-            _ask(channel, wire.Order(wire.Op.EXPORT, first.number), wire.Op.EXPORTED, deadline)
+            _ask(channel, wire.Order(wire.Op.EXPORT, first.number, seal=secrets.randbits(64)), wire.Op.EXPORTED, deadline)
             exports.append(first)
         if number == 0 and rung is not None and not _passes(rung, call, delivery, exports[0]):
             return exports[:1], None
@@ -65,7 +65,7 @@ def _passes(rung: Rung, call: Call, delivery: Delivery, export: Export) -> bool:
     return outputs is not None and rung(CallResult(label=call.label, outputs=outputs))
 
 
-def schedule(job: Job, gpu: str) -> dict[str, Any]:
+def schedule(job: Job, gpu: str, most_sets: int) -> dict[str, Any]:
     """What the timekeeper is told."""
     calls = []
     for number, call in enumerate(job.calls):
@@ -79,10 +79,10 @@ def schedule(job: Job, gpu: str) -> dict[str, Any]:
                 "distribution": contents.DISTRIBUTIONS.index(call.distribution),
                 "decoys": [contents.DISTRIBUTIONS.index(name) for name in call.decoys],
                 "samples": samples,
-                "sets": sets_of(call),
+                "sets": sets_of(call, most_sets),
             }
         )
-    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "gpu": gpu}
+    return {"calls": calls, "plan": asdict(job.timing), "timeout_s": job.timeout_s, "call_s": CALL_S, "linger_s": job.linger_s, "gpu": gpu}
 
 
 def flagged(call: Call, flags: int, region: int) -> JobResult:
@@ -114,7 +114,7 @@ def _ask(channel: socket.socket, order: wire.Order, expected: wire.Op, deadline:
     except OSError as error:
         raise Ended("gone") from error
     answer = _answer(channel, expected, min(deadline, time.monotonic() + CALL_S))
-    if answer.number != order.number:
+    if not answer.answers(order):
         raise Ended("garbled")
     return answer
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from kernelsearch import nsight, sanitizer
-from kernelsearch.device import nvml
-from kernelsearch.device.base import Job, JobResult, KernelCounters, ProfileResult, Rung
+from kernelsearch.device import health, nvml
+from kernelsearch.device.base import IN_USE, NOT_WATCHED, Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
 from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
+from kernelsearch.device.health import Health
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
@@ -60,6 +61,12 @@ class CudaDevice:
             "driver": self._gpu.driver,
             **self._pool.facts(),
         }
+        told = {IN_USE: nvml.foreign(self._gpu.uuid, [os.getpid()]), NOT_WATCHED: nvml.missing(self._gpu.uuid)}
+        self._facts |= {name: "; ".join(sentences) for name, sentences in told.items() if sentences}
+        self._health = self._look()
+        if not self._health.ok:
+            self.close()
+            raise DeviceLost(f"{self._gpu.name} does not copy 256 MiB right: see dmesg for the Xid; `nvidia-smi -r` or a reboot may help")
 
     @property
     def name(self) -> str:
@@ -83,7 +90,20 @@ class CudaDevice:
 
     def run(self, job: Job, rung: Rung | None = None) -> JobResult:
         boxes = self._boxes if job.torch is None else self._with_torch()
-        return boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid))
+        result = boxes.run(job, rung, lambda: nvml.state(self._gpu.uuid))
+        if result.failure in (Verdict.CRASHED, Verdict.TIMED_OUT) and (why := health.sick(self._health, self._look())):
+            raise DeviceLost(f"after a candidate that {result.failure.value}, {self._gpu.name} is not fit any more: {why}")
+        return result
+
+    def _look(self) -> Health:
+        """The GPU's health, by a program of ours in a box of its own."""
+        found = self._boxes.probe()
+        return health.look(
+            self._gpu.uuid,
+            ok=found.get("probe ok") == "True",
+            bytes_per_s=float(found.get("probe bytes/s", 0)),
+            own_pids=[os.getpid()],
+        )
 
     def profile(self, job: Job, metrics: Sequence[str]) -> ProfileResult:
         started = time.monotonic()

@@ -22,8 +22,8 @@ from kernelsearch.model import Verdict
 
 REPORT_BYTES = 4 << 20
 _FAILURES = {verdict.value: verdict for verdict in (Verdict.CRASHED, Verdict.CHEATED)}
-_SETS_BYTES = 2 << 30  # of GPU memory for the sets of buffers of one call
-_MOST_SETS = 3
+_SETS_BYTES = 4 << 30  # of GPU memory for the sets of buffers of one call
+_MOST_SETS = 8  # on a GPU
 
 
 class PlanUnusable(Exception):
@@ -173,7 +173,7 @@ class Delivery:
         }
 
 
-def sets_of(call: Call) -> int:
-    """How many sets of buffers to rotate through, so that no address is met again at once."""
+def sets_of(call: Call, most: int = _MOST_SETS) -> int:
+    """How many sets of buffers to rotate through, so that no address is met again at once; as many calls can be asked for in a row."""
     nbytes = sum(arg.nbytes for arg in call.args if isinstance(arg, Tensor))
-    return max(1, min(_MOST_SETS, _SETS_BYTES // max(nbytes, 1)))
+    return max(1, min(most, _SETS_BYTES // max(nbytes, 1)))

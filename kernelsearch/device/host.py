@@ -18,6 +18,7 @@ from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.sanitizer import SanitizerReport
 
 _WARM_BOXES = 1  # importing torch is work for the CPU that is timed
+_MOST_SETS = 2  # contents are made by the CPU itself, which takes much longer than many a call
 _NO_BOUND = 1e30
 
 
@@ -36,7 +37,7 @@ class HostDevice:
             lambda folder: runner_box((*runner_command(command, folder, self._lock), "torch"), folder, self._lock, found),
             _WARM_BOXES,
         )
-        self._boxes = Boxes(pool, self._lock, None, "", self.name)
+        self._boxes = Boxes(pool, self._lock, None, "", self.name, _MOST_SETS)
         self._facts = pool.facts()
 
     @property

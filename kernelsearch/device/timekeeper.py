@@ -5,13 +5,15 @@ candidate's, and keeps what must not be known in a box: which keys come, which c
 
     Timekeeper.race(schedule, ours, theirs) -> the record of every pair
 
-What a box answers is a claim. Beside it stands how long the answer took by this clock, for the candidate and for its rival alike: the
-work around a call is the same for both, so a claim that leaves too much of the time unexplained shows.
+What a box answers is a claim. Claims are held against this clock by calls in a row: what m calls take longer than one, over m - 1, is the
+GPU's time for a call and for the work around it, free of what either process takes to wake. The work around is the same for candidate
+and rival, so that the difference between the two must be the difference between their claims.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import secrets
@@ -30,6 +32,8 @@ from kernelsearch.order_statistics import median_interval, settled
 _LENGTH_BYTES = 8
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
+_ROUNDS = 8  # of calls in a row
+_ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
 
 
 @dataclass(slots=True)
@@ -42,37 +46,46 @@ class _Side:
 
     def ask(self, order: wire.Order, deadline: float) -> tuple[wire.Answer, float] | None:
         """The answer, and the µs it took; None when there is none, which ends the conversation."""
+        found = self.ask_all(order, 1, deadline)
+        return None if found is None else (found[0][0], found[1])
+
+    def ask_all(self, order: wire.Order, count: int, deadline: float) -> tuple[list[wire.Answer], float] | None:
+        """As many answers as the order has, and the µs until the last."""
+        answers = []
         try:
-            self.channel.settimeout(max(0.001, min(self.call_s, deadline - time.monotonic())))
+            self.channel.settimeout(max(0.001, min(self.call_s * count, deadline - time.monotonic())))
             begun = time.perf_counter_ns()
             self.channel.sendall(order.pack())
-            data = self.channel.recv(wire.ANSWER_BYTES + 1)
+            for _ in range(count):
+                data = self.channel.recv(wire.ANSWER_BYTES + 1)
+                if not data:
+                    self.why = "gone"
+                    return None
+                answers.append(wire.read_answer(data))
             took = (time.perf_counter_ns() - begun) / 1e3
-            answer = wire.read_answer(data) if data else None
         except TimeoutError:
             self.why = "late"
-            return None
         except OSError:
             self.why = "gone"
-            return None
         except wire.Garbled:
             self.why = "garbled"
-            return None
-        if answer is None:
-            self.why = "gone"
-            return None
-        expected = wire.Op.DONE if order.op is wire.Op.CALL else wire.Op.EXPORTED
-        if answer.op is not expected or answer.number != order.number or (not 0 < answer.claimed_us < 1e12 and order.op is wire.Op.CALL):
+        if not self.why and not all(_fits(answer, order) for answer in answers):
             self.why = "garbled"
-            return None
-        return answer, took
+        return None if self.why else (answers, took)
+
+
+def _fits(answer: wire.Answer, order: wire.Order) -> bool:
+    timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
+    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or 0 < answer.claimed_us < 1e12)
 
 
 @dataclass(slots=True)
 class _CallRecord:
-    """Pairs of one call: [ours, theirs, ours by the outside clock, theirs by it], µs. `exports`: [sample, digest, seal]."""
+    """Pairs of one call: [ours, theirs], µs. `rows`: of one round, the µs by the outside clock that calls in a row took, and one alone:
+    [ours, ours alone, theirs, theirs alone]. `exports`: [sample, digest, seal]."""
 
-    pairs: list[tuple[float, float, float, float]] = field(default_factory=list)
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
     exports: list[tuple[int, int, int]] = field(default_factory=list)
     repeated: int = 0
     clocks: list[int] = field(default_factory=list)
@@ -93,7 +106,7 @@ class _Race:
         records = []
         for number in range(len(self._schedule["calls"])):
             record = _CallRecord()
-            records.append({"pairs": record.pairs, "exports": record.exports})
+            records.append({"pairs": record.pairs, "rows": record.rows, "exports": record.exports})
             if not self._call(number, record):
                 break
             records[-1].update(repeated=record.repeated, clocks=record.clocks)
@@ -108,10 +121,16 @@ class _Race:
                 return False
             if time.monotonic() >= warm_until:
                 break
-        waiting = self._places(call["samples"])
+        samples = list(call["samples"])
+        if self._theirs and call["sets"] > 1 and not self._in_a_row(number, record, samples.pop() if len(samples) > 1 else None):
+            return False
+        waiting = self._places(samples)
         stop_at = time.monotonic() + plan["max_seconds"]
         turn = 0
         while not self._enough(record, turn, stop_at, waiting):
+            if self._schedule["linger_s"] and turn == plan["min_samples"] // 2:
+                time.sleep(self._schedule["linger_s"])  # whoever changes with time is to have it
+                stop_at += self._schedule["linger_s"]
             sample = waiting.pop(turn, None)
             decoy = sample is None and call["decoys"] and turn % _DECOY_EVERY == _DECOY_EVERY - 1
             distribution = random.choice(call["decoys"]) if decoy else call["distribution"]
@@ -132,9 +151,11 @@ class _Race:
 
     def _places(self, samples: Sequence[Sequence[Any]]) -> dict[int, Sequence[Any]]:
         """At which turn each sample is taken: anywhere among the first that there will be, one of them early."""
-        early = random.randrange(self._plan["few"])
-        others = [turn for turn in range(self._plan["min_samples"]) if turn != early]
+        early, last = random.randrange(self._plan["few"]), self._plan["min_samples"] - 1
+        others = [turn for turn in range(last) if turn != early]
         turns = [early, *random.sample(others, min(len(others), max(0, len(samples) - 1)))]
+        if self._schedule["linger_s"] and len(turns) > 1:
+            turns[1] = last  # after the pause
         order = random.sample(range(len(samples)), len(samples))
         # The first sample is of the distribution that counts: the one that is taken early even from a slow candidate.
         order.sort(key=lambda index: index != 0)
@@ -142,7 +163,7 @@ class _Race:
 
     def _enough(self, record: _CallRecord, turn: int, stop_at: float, waiting: Mapping[int, Any]) -> bool:
         plan, count = self._plan, len(record.pairs)
-        ratios = [theirs / ours for ours, theirs, _, _ in record.pairs]
+        ratios = [theirs / ours for ours, theirs in record.pairs]
         if self._theirs and count == plan["few"] and median_interval(ratios).high < 1 / plan["slow"]:
             return True
         if any(place >= turn for place in waiting) and turn < plan["min_samples"]:
@@ -154,33 +175,66 @@ class _Race:
             return False
         return settled(ratios if self._theirs else [pair[0] for pair in record.pairs], plan["width"])
 
-    def _pair(
-        self, number: int, key: int, distribution: int, export: tuple[int, _CallRecord] | None = None
-    ) -> tuple[float, float, float, float] | None:
+    def _pair(self, number: int, key: int, distribution: int, export: tuple[int, _CallRecord] | None = None) -> tuple[float, float] | None:
         """Both sides once, in random order, on the same contents in the same set of buffers."""
         place = random.randrange(self._schedule["calls"][number]["sets"])
         poison = secrets.randbits(64) if random.random() < 0.5 else 0
         order = wire.Order(wire.Op.CALL, number, place, distribution, key, poison, secrets.randbits(64))
         sides = [self._ours] if self._theirs is None else random.sample([self._ours, self._theirs], 2)
-        found: dict[int, tuple[float, float]] = {}
+        found: dict[int, float] = {}
         for side in sides:
-            answered = side.ask(order, self._deadline)
+            answered = self._called(side, order, 1, number)
             if answered is None:
                 return None
-            answer, took = answered
-            found[id(side)] = answer.claimed_us, took
-            if side is not self._ours:
-                continue
-            if answer.flags:
-                self.flag = number, answer.flags, answer.region
+            answers, _ = answered
+            found[id(side)] = answers[0].claimed_us
+            if side is self._ours and export is not None and not self._exported(export[0], place, answers[0], order.seal, export[1]):
                 return None
-            if export is not None:
-                if side.ask(wire.Order(wire.Op.EXPORT, export[0]), self._deadline) is None:
-                    return None
-                export[1].exports.append((export[0], answer.digest, order.seal))
         ours = found[id(self._ours)]
-        theirs = found[id(self._theirs)] if self._theirs else ours
-        return ours[0], theirs[0], ours[1], theirs[1]
+        return ours, found[id(self._theirs)] if self._theirs else ours
+
+    def _in_a_row(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
+        """Rounds of m calls in a row and of one, on both sides. The outputs of one of the calls are those of `sample`; which, is chance."""
+        call = self._schedule["calls"][number]
+        sampled = random.randrange(_ROUNDS) if sample is not None else -1
+        for turn in range(_ROUNDS):
+            walls: dict[tuple[bool, int], float] = {}
+            for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (call["sets"], 1)], 4):
+                side = self._ours if ours else self._theirs
+                if side is None:
+                    return False
+                wanted = sample if ours and count > 1 and turn == sampled else None
+                place = random.randrange(count)
+                key = secrets.randbits(64) if wanted is None else (wanted[1] - place) % 2**64
+                distribution = call["distribution"] if wanted is None else wanted[2]
+                order = wire.Order(wire.Op.BATCH, number, count, distribution, key, 0, secrets.randbits(64))
+                answered = self._called(side, order, count, number)
+                if answered is None:
+                    return False
+                walls[ours, count] = answered[1]
+                if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
+                    return False
+            record.rows.append((walls[True, call["sets"]], walls[True, 1], walls[False, call["sets"]], walls[False, 1]))
+        return True
+
+    def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
+        """Answers to calls, unless the conversation ends here: with silence, or with a flag that incriminates the candidate."""
+        # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
+        if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
+            return None
+        answered = side.ask_all(order, count, self._deadline)
+        flagged = None if answered is None else next((answer for answer in answered[0] if answer.flags), None)
+        if flagged is not None and side is self._ours:
+            self.flag = number, flagged.flags, flagged.region
+            return None
+        return answered
+
+    def _exported(self, sample: int, place: int, answer: wire.Answer, seal: int, record: _CallRecord) -> bool:
+        """Ask for outputs that were committed to."""
+        exported = self._ours.ask(wire.Order(wire.Op.EXPORT, sample, place, seal=secrets.randbits(64)), self._deadline)
+        if exported is not None:
+            record.exports.append((sample, answer.digest, seal))
+        return exported is not None
 
 
 class _NoWatch:
@@ -201,16 +255,21 @@ def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch
     return nvml.watch(gpu) or _NoWatch()
 
 
-def unexplained(pairs: Sequence[tuple[float, float, float, float]]) -> tuple[float, float]:
-    """µs of the outside clock that a call took beyond its claim, in excess of the rival's, and the standard error of that.
+def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """µs of a call that the candidate did not claim, by the outside clock, and the standard error of that.
 
-    The median over pairs, with 1.25 sd/sqrt(n) for its error and the spread taken from the quartiles, as answers come late at times.
+    `rows` are rounds of `count` calls in a row and of one. Medians over rounds, as answers come late at times; the error of a median is
+    1.25 sd / sqrt(n), with the spread taken from the quartiles.
     """
-    excess = [(wall - ours) - (rival_wall - theirs) for ours, theirs, wall, rival_wall in pairs]
-    if len(excess) < 4:
-        return statistics.median(excess) if excess else 0.0, 1e9
-    quartiles = statistics.quantiles(excess, n=4)
-    return statistics.median(excess), 1.25 * (quartiles[2] - quartiles[0]) / 1.349 / len(excess) ** 0.5
+    if len(rows) < 4 or count < 2 or not pairs:
+        return 0.0, math.inf
+    columns = list(zip(*rows, strict=True))
+    middle = [statistics.median(column) for column in columns]
+    by_clock = (middle[0] - middle[1] - middle[2] + middle[3]) / (count - 1)
+    claimed = statistics.median(ours for ours, _ in pairs) - statistics.median(theirs for _, theirs in pairs)
+    spreads = [statistics.quantiles(column, n=4) for column in columns]
+    error = math.hypot(*(1.25 * (high - low) / 1.349 / len(rows) ** 0.5 for low, _, high in spreads)) / (count - 1)
+    return by_clock - claimed, error
 
 
 class Timekeeper:

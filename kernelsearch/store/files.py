@@ -1,9 +1,12 @@
-"""Files that replace others: written whole or not at all, so that a full disk leaves what was there before."""
+"""Files that are written whole or not at all, so that a full disk leaves what was there before."""
 
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
+
+from kernelsearch.errors import UsageError
 
 
 def put(path: Path, content: str | bytes) -> None:
@@ -16,3 +19,15 @@ def put(path: Path, content: str | bytes) -> None:
         if part.exists():
             part.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_once(file: Path, data: bytes) -> None:
+    """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
+    draft = file.with_name(f".{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(data)
+        draft.chmod(0o444)
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"{file.parent}: cannot keep {len(data)} bytes of inputs or expected values there: {error.strerror}") from error

@@ -28,7 +28,10 @@ from kernelsearch.toolchain.emulated_source import not_rewritten, rewrite, unsup
 _SECONDS = 60.0
 # Why these flags: sandbox/emulation/README.md. Short loops are peeled because nvcc unrolls them, and the time model counts blocks.
 _COMMON = ("-std=c++20", "-O2", "-g1", "-fPIC", "-w", "-fno-diagnostics-show-caret", "-fmax-errors=5")
-_RUNTIME = (*_COMMON, "-fvisibility=hidden", "-r", "-nostdlib")
+_RUNTIME = (*_COMMON, "-fvisibility=hidden", "-r", "-nostdlib", "-Wl,--force-group-allocation")
+# What a candidate may bind to. All else of the runtime becomes local to it: of two instances of a template the linker keeps one, and
+# were that the candidate's, the runtime would run instrumented code and come to be stopped by its own hooks.
+_SHOWN = ("ks_emu_*", "__tsan_*", "__sanitizer_*", "cuda*")
 _CANDIDATE = (
     *_COMMON,
     *("-fno-semantic-interposition", "-fno-gnu-unique", "-fno-strict-aliasing", "-fwrapv", "-fno-tree-vectorize"),
@@ -125,13 +128,15 @@ class EmulatedToolchain(Toolchain):
 
     def _runtime(self) -> Path:
         """The emulation's own object file, compiled once for each version of it."""
-        target = self._root / f"runtime-{digest.of_text(self._compiler, self._emulation, *_RUNTIME)}.o"
+        target = self._root / f"runtime-{digest.of_text(self._compiler, self._emulation, *_RUNTIME, *_SHOWN)}.o"
         with self._runtime_lock:
             if target.is_file():
                 return target
             sources = sorted(str(path) for path in (self._headers / "runtime").glob("*.cpp"))
             with tempfile.TemporaryDirectory(prefix="ks-runtime-") as name:
-                result = self._run(_shell(["g++", *_RUNTIME, "-o", "runtime.o", *sources]), Path(name))
+                closed = ["objcopy", "-w", *(f"--keep-global-symbol={pattern}" for pattern in _SHOWN), "runtime.o"]
+                script = f"{_shell(['g++', *_RUNTIME, '-o', 'runtime.o', *sources])} && {_shell(closed)}"
+                result = self._run(script, Path(name))
                 if result.returncode != 0:
                     raise SandboxBroken(f"the emulation's runtime does not compile with {self._compiler}:\n{result.stderr[-2000:]}")
                 self._root.mkdir(parents=True, exist_ok=True)

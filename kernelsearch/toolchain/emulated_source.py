@@ -24,18 +24,22 @@ _UNSUPPORTED = (
     (re.compile(r"\b(?:ks_emu|KS_EMU|ks_plan|__tsan|__sanitizer)_?\w*"), "the emulation's own functions"),
 )
 
-# The runner packs a launch's arguments by the kernel's own parameter types, which only the compiler knows.
+# The runner packs a launch's arguments by the kernel's own parameter types, which only the compiler knows: "p8 f4 i4 ". Plain characters,
+# as whatever is here is built into the candidate.
 _SIGNATURES = """
-#include <string>
 #include <type_traits>
 namespace ks_plan {
-template <class T> std::string code() {
+struct Code { char kind, size, space; };
+template <class T> constexpr Code code() {
     using U = std::remove_cv_t<T>;
-    const char* kind = std::is_pointer_v<U> ? "p" : std::is_floating_point_v<U> ? "f" : !std::is_integral_v<U> ? "?"
-                     : std::is_signed_v<U> ? "i" : "u";
-    return kind + std::to_string(sizeof(U)) + " ";
+    constexpr char kind = std::is_pointer_v<U> ? 'p' : std::is_floating_point_v<U> ? 'f' : !std::is_integral_v<U> ? '?'
+                        : std::is_signed_v<U> ? 'i' : 'u';
+    return {kind, sizeof(U) < 10 ? static_cast<char>('0' + sizeof(U)) : '+', ' '};
 }
-template <class... A> std::string codes(void (*)(A...)) { return (std::string() + ... + code<A>()); }
+template <class... A> const char* codes(void (*)(A...)) {
+    static constexpr Code all[] = {code<A>()..., Code{}};
+    return &all[0].kind;
+}
 }
 """
 
@@ -114,9 +118,5 @@ def _unroll(match: re.Match[str]) -> str:
 
 def _exports(plan: LaunchPlan) -> str:
     names = sorted({launch.kernel for launch in plan.launches})
-    lines = [
-        f'KS_EMU_EXPORT({name})\nextern "C" const char* ks_signature_{name}() {{\n'
-        f"    static const std::string codes = ks_plan::codes(&{name});\n    return codes.c_str();\n}}"
-        for name in names
-    ]
+    lines = [f'KS_EMU_EXPORT({name})\nextern "C" const char* ks_signature_{name}() {{ return ks_plan::codes(&{name}); }}' for name in names]
     return "\n".join(['\n#line 1 "launch plan"', _SIGNATURES, *lines, ""])

@@ -13,18 +13,24 @@ from kernelsearch import digest
 from kernelsearch.device.base import Job, Mode
 from kernelsearch.errors import BaselineFailed
 from kernelsearch.lab import Lab
-from kernelsearch.model import Candidate, Origin, Task
+from kernelsearch.model import Form, Task
 from kernelsearch.verify.compare import Expected, as_rows
 from kernelsearch.workload import Array, Planned, decode
 
 
 def compute(task: Task, planned: Sequence[Planned], lab: Lab) -> dict[str, dict[str, Expected]]:
     """Expected values by call label and output. Raises `BaselineFailed` when the baseline does not build or run."""
-    candidate = Candidate(task=digest.task(task), source=task.baseline, flags=task.flags, origin=Origin(proposer="baseline"))
-    build = lab.toolchain.build(candidate, task)
+    build = lab.toolchain.build(digest.baseline(task), task)
     if build.failure is not None:
         raise BaselineFailed(f"task {task.name!r}: the baseline is the reference, and it ended as {build.failure.value}: {build.log}")
-    job = Job(build=build, entry=task.entry, plan=build.plan, calls=tuple(p.call for p in planned), mode=Mode.VERIFY)
+    job = Job(
+        build=build,
+        entry=task.entry,
+        plan=build.plan,
+        torch=task.torch if task.form is Form.TORCH else None,
+        calls=tuple(p.call for p in planned),
+        mode=Mode.VERIFY,
+    )
     result = lab.device.run(job)
     if result.failure is not None:
         raise BaselineFailed(f"task {task.name!r}: the baseline is the reference, and it ended as {result.failure.value}: {result.detail}")

@@ -15,9 +15,10 @@ import numpy as np
 from kernelsearch import digest
 from kernelsearch.lab import Lab
 from kernelsearch.model import Task
+from kernelsearch.store.files import write_once
 from kernelsearch.verify import baseline, reference
 from kernelsearch.verify.compare import Expected
-from kernelsearch.workload import Planned, write_once
+from kernelsearch.workload import Planned
 
 
 def ensure(task: Task, planned: Sequence[Planned], lab: Lab) -> None:
@@ -36,6 +37,14 @@ def load(task: Task, planned: Planned, lab: Lab) -> dict[str, Expected]:
     """Expected values of one call, which `ensure` has computed, by output."""
     pairs = _files(task, planned, lab).items()
     return {name: Expected(values=_mapped(values), spread=_mapped(spread)) for name, (values, spread) in pairs}
+
+
+def forget(task: Task, planned: Sequence[Planned], lab: Lab) -> None:
+    """Remove what was kept of calls whose contents never come again: the folder may lie in memory."""
+    for p in planned:
+        for pair in _files(task, p, lab).values():
+            for file in pair:
+                file.unlink(missing_ok=True)
 
 
 def _files(task: Task, planned: Planned, lab: Lab) -> dict[str, tuple[Path, Path]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelsearch import workload
 from kernelsearch.device.base import CallResult, Job, Mode
@@ -29,11 +29,20 @@ class Verification:
 def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
     """Verify `build` in one job, smallest calls first, the very first one alone.
 
-    Timed cases are verified by what timed calls put out. `again` names a further trial, whose contents no earlier one has seen. Raises
-    `UsageError` when the reference or the baseline is at fault.
+    Timed cases are verified by what timed calls put out. `again` names a further trial, whose contents no earlier one has seen and no
+    later one will. Raises `UsageError` when the reference or the baseline is at fault.
     """
     start = time.perf_counter()
     planned = workload.prepare(task, lab.scratch, again + lab.secret, draws=lab.device.draws).calls
+    expected.ensure(task, planned, lab)  # before the job: the rung is asked while the job has the device, which a baseline would wait for
+    try:
+        return replace(_run(build, task, planned, lab), seconds=time.perf_counter() - start)
+    finally:
+        if again:
+            expected.forget(task, planned, lab)
+
+
+def _run(build: Build, task: Task, planned: Sequence[Planned], lab: Lab) -> Verification:
     by_label = {p.call.label: p for p in planned}
 
     def first_is_right(result: CallResult) -> bool:
@@ -49,17 +58,16 @@ def run(build: Build, task: Task, lab: Lab, *, again: str = "") -> Verification:
     )
     result = lab.device.run(job, first_is_right)
     if result.failure is not None:
-        return Verification(verdict=result.failure, detail=result.detail, seconds=time.perf_counter() - start)
+        return Verification(verdict=result.failure, detail=result.detail)
     checks = [check(task, by_label[call.label], call, lab) for call in result.calls[:1]]
     if checks and checks[0].verdict is Verdict.PASSED:
         checks += _others(task, planned, result.calls[1:], lab)
     last = checks[-1] if checks else _missing(planned[0])
-    return Verification(verdict=last.verdict, detail=last.detail, checks=tuple(checks), seconds=time.perf_counter() - start)
+    return Verification(verdict=last.verdict, detail=last.detail, checks=tuple(checks))
 
 
 def _others(task: Task, planned: Sequence[Planned], results: Sequence[CallResult], lab: Lab) -> Iterator[Check]:
     """Checks of all calls after the first result, until one fails; a call may have given two results, and must have given one."""
-    expected.ensure(task, planned, lab)
     seen = {result.label for result in results}
     for p in planned:
         found = [check(task, p, result, lab) for result in results if result.label == p.call.label]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
-from kernelsearch.evaluate import Incumbent, baseline_of, evaluate
+from kernelsearch.evaluate import Incumbent, evaluate
 from kernelsearch.lab import Lab
 from kernelsearch.llm.base import RefusedReply
 from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
@@ -35,7 +35,7 @@ def attempt(request: Request, bench: Bench) -> Attempt:
 
 def _baseline(bench: Bench) -> Attempt:
     task = bench.task
-    candidate = baseline_of(task)
+    candidate = digest.baseline(task)
     evaluation = evaluate(candidate, task, bench.lab)
     bench.judged.put(digest.candidate(candidate), evaluation)
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)

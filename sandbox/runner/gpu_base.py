@@ -7,6 +7,7 @@ launcher compiled with a CUDA runtime of its own puts its kernels. Pointers are 
 from __future__ import annotations
 
 import ctypes
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,11 +64,33 @@ class CudaFailure(Exception):
 _PERSISTING_L2 = 6  # CU_LIMIT_PERSISTING_L2_CACHE_SIZE (cuda.h)
 
 
-def reset_persisting_l2() -> None:
-    """By the driver itself, as neither library wraps both calls; quiet where the GPU has no such cache. Needs a current context."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    driver.cuCtxResetPersistingL2Cache()
-    driver.cuCtxSetLimit(ctypes.c_int(_PERSISTING_L2), ctypes.c_size_t(0))
+@functools.cache
+def _driver() -> ctypes.CDLL:
+    return ctypes.CDLL("libcuda.so.1")
+
+
+def reset_persisting_l2(synchronise: Callable[[], None]) -> None:
+    """By the driver itself, as neither library wraps the calls. Needs a current context.
+
+    Only where room for persisting lines was asked for: resetting takes some 150 µs, goes on behind our back, and without such room there
+    are none (CUDA C++ Programming Guide, L2 set-aside for persisting accesses: it is zero until somebody sets it).
+    """
+    room = ctypes.c_size_t(0)
+    if _driver().cuCtxGetLimit(ctypes.byref(room), _PERSISTING_L2) or not room.value:
+        return
+    _driver().cuCtxSetLimit(_PERSISTING_L2, ctypes.c_size_t(0))
+    _driver().cuCtxResetPersistingL2Cache()
+    synchronise()
+
+
+class Ready(Protocol):
+    """A launch with its arguments packed: calling it costs the host next to nothing, and so does changing an argument."""
+
+    def __call__(self) -> None: ...
+
+    def put(self, index: int, value: int | float) -> None:
+        """Another value for an argument, of the same type."""
+        ...
 
 
 class Gpu(Protocol):
@@ -98,8 +121,8 @@ class Gpu(Protocol):
 
     def prepare(
         self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
-    ) -> Callable[[], None]:
-        """A launch with its arguments packed, so that launching again costs the host next to nothing. `kernel` is the symbol."""
+    ) -> Ready:
+        """A launch, to be made as often as wanted. `kernel` is the symbol."""
         ...
 
     def event(self) -> Handle: ...

@@ -60,16 +60,22 @@ class Disguised(Exception):
 
 
 class Buffer:
-    """`nbytes` on the GPU with a guard band on either side; `shift` bytes further into its allocation than it need be."""
+    """`nbytes` on the GPU with a guard band on either side; `shift` bytes further into its allocation than it need be.
 
-    def __init__(self, gpu: Gpu, nbytes: int, shift: int = 0) -> None:
+    Without bands (`shift` None) it is an allocation of its own, of just that size: a sanitizer knows where it ends.
+    """
+
+    def __init__(self, gpu: Gpu, nbytes: int, shift: int | None = 0) -> None:
         self._gpu = gpu
         self.nbytes = nbytes
-        self._rear = BAND + -nbytes % BAND
-        self._base = gpu.allocate(shift + BAND + nbytes + self._rear)
-        self.pointer = self._base + shift + BAND
+        front = 0 if shift is None else shift + BAND
+        self._rear = 0 if shift is None else BAND + -nbytes % BAND
+        self._base = gpu.allocate(front + nbytes + self._rear)
+        self.pointer = self._base + front
 
     def bands(self, position: int, owner: int) -> list[Region]:
+        if not self._rear:
+            return []
         front = Region(GUARD, self.pointer - BAND, BAND, 2 * position, owner)
         return [front, Region(GUARD, self.pointer + self.nbytes, self._rear, 2 * position + 1, owner)]
 
@@ -80,7 +86,7 @@ class Buffer:
 class Tensor:
     """An argument in device memory. Its contents are drawn, copied from a file in the job's input folder, or poison."""
 
-    def __init__(self, gpu: Gpu, spec: Mapping[str, Any], position: int, inputs: Path, shift: int) -> None:
+    def __init__(self, gpu: Gpu, spec: Mapping[str, Any], position: int, inputs: Path, shift: int | None) -> None:
         self.name: str = spec["name"]
         self.dtype: str = spec["dtype"]
         self.shape: Sequence[int] = spec["shape"]
@@ -89,7 +95,7 @@ class Tensor:
         self.buffer = Buffer(gpu, spec["nbytes"], shift)
         self._pristine: Buffer | None = None
         if spec["input"] is not None:
-            self._pristine = Buffer(gpu, spec["nbytes"])
+            self._pristine = Buffer(gpu, spec["nbytes"], None)
             gpu.upload(self._pristine.pointer, np.memmap(inputs / spec["input"], np.uint8, "r", shape=(spec["nbytes"],)))
 
     @property
@@ -129,15 +135,16 @@ class Tensor:
 class Call:
     """Arguments on the GPU and the launches of one call. `free` gives the memory back."""
 
-    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int = 0) -> None:
-        """`place`: which of several sets of buffers this is; each lies a little differently."""
+    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int | None = 0) -> None:
+        """`place`: which of several sets of buffers this is; each lies a little differently. None: without guard bands."""
         self.label: str = spec["label"]
+        shift = None if place is None else place * BAND
         self._args: list[Tensor | Param] = []
         for position, arg in enumerate(spec["args"]):
             tensor = "nbytes" in arg
-            self._args.append(Tensor(gpu, arg, position, inputs, place * BAND) if tensor else param(arg["dtype"], arg["value"]))
+            self._args.append(Tensor(gpu, arg, position, inputs, shift) if tensor else param(arg["dtype"], arg["value"]))
         self.tensors = [arg for arg in self._args if isinstance(arg, Tensor)]
-        self._scratch = [Buffer(gpu, nbytes) for nbytes in spec["scratch"]]
+        self._scratch = [Buffer(gpu, nbytes, shift) for nbytes in spec["scratch"]]
         self._launches = program.launches(self, spec)
 
     @property

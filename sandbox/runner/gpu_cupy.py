@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import cupy
 import numpy as np
 from cupy.cuda import driver, runtime
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, reset_persisting_l2
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, Ready, reset_persisting_l2
 
 _STREAM = 0  # the legacy default stream
 
@@ -74,23 +74,12 @@ class CupyGpu:
 
     def prepare(
         self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
-    ) -> Callable[[], None]:
+    ) -> Ready:
         with _named():
             function = driver.moduleGetFunction(module, kernel)
             if shared > SHARED_WITHOUT_OPT_IN:
                 driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
-        # One block holds the table of addresses and, behind it, the values that it points to.
-        count = len(params)
-        table = (ctypes.c_uint64 * max(1, 2 * count))()
-        for index, item in enumerate(params):
-            table[index] = ctypes.addressof(table) + 8 * (count + index)
-            table[count + index] = _slot(item)
-
-        def launch() -> None:
-            with _named():
-                driver.launchKernel(function, *grid, *block, shared, _STREAM, ctypes.addressof(table), 0)
-
-        return launch
+        return _Launch(function, (*grid, *block), shared, params)
 
     def event(self) -> Handle:
         with _named():
@@ -109,13 +98,36 @@ class CupyGpu:
             return float(runtime.eventElapsedTime(begin, end)) * 1e3
 
     def reset_l2(self) -> None:
-        reset_persisting_l2()
+        reset_persisting_l2(self.synchronise)
 
     def synchronise(self) -> None:
         with _named():
             runtime.deviceSynchronize()
 
     def close(self) -> None: ...
+
+
+class _Launch:
+    """See `gpu_base.Ready`."""
+
+    def __init__(self, function: int, geometry: Sequence[int], shared: int, params: Sequence[Param]) -> None:
+        self._call = (function, *geometry, shared, _STREAM)
+        self._params, self._count = params, len(params)
+        # One block holds the table of addresses and, behind it, the values that it points to.
+        self._table = (ctypes.c_uint64 * max(1, 2 * self._count))()
+        self._at = ctypes.addressof(self._table)
+        for index, item in enumerate(params):
+            self._table[index] = self._at + 8 * (self._count + index)
+            self._table[self._count + index] = _slot(item)
+
+    def __call__(self) -> None:
+        try:
+            driver.launchKernel(*self._call, self._at, 0)
+        except driver.CUDADriverError as error:
+            raise CudaFailure(str(error)) from error
+
+    def put(self, index: int, value: int | float) -> None:
+        self._table[self._count + index] = _slot(Param(self._params[index].code, value))
 
 
 def _slot(item: Param) -> int:

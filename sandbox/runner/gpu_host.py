@@ -8,10 +8,10 @@ from __future__ import annotations
 import ctypes
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from gpu_base import CudaFailure, Handle, Param
+from gpu_base import CudaFailure, Handle, Param, Ready
 
 _PAGE = 256  # alignment, as on a GPU
 
@@ -57,7 +57,7 @@ class HostGpu:
 
     def prepare(
         self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
-    ) -> Callable[[], None]:
+    ) -> Ready:
         raise CudaFailure(f"there is no GPU to launch {kernel} on")
 
     def event(self) -> Handle:

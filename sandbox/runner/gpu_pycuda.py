@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pycuda
 import pycuda.driver as driver
-from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, reset_persisting_l2
+from gpu_base import SHARED_WITHOUT_OPT_IN, CudaFailure, Handle, Param, Ready, reset_persisting_l2
 
 
 @contextmanager
@@ -73,19 +73,13 @@ class PycudaGpu:
 
     def prepare(
         self, module: Handle, kernel: str, grid: Sequence[int], block: Sequence[int], shared: int, params: Sequence[Param]
-    ) -> Callable[[], None]:
+    ) -> Ready:
         with _named():
             function = module.get_function(kernel)
             if shared > SHARED_WITHOUT_OPT_IN:
                 function.set_attribute(driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
             function.prepare([item.code for item in params])
-        values = [item.value for item in params]
-
-        def launch() -> None:
-            with _named():
-                function.prepared_call(tuple(grid), tuple(block), *values, shared_size=shared)
-
-        return launch
+        return _Launch(function, tuple(grid), tuple(block), shared, [item.value for item in params])
 
     def event(self) -> Handle:
         with _named():
@@ -104,7 +98,7 @@ class PycudaGpu:
             return float(begin.time_till(end)) * 1e3
 
     def reset_l2(self) -> None:
-        reset_persisting_l2()
+        reset_persisting_l2(self.synchronise)
 
     def synchronise(self) -> None:
         with _named():
@@ -113,3 +107,17 @@ class PycudaGpu:
     def close(self) -> None:
         with _named():
             driver.Context.pop()  # pycuda aborts the process when a context is still current at its end
+
+
+class _Launch:
+    """See `gpu_base.Ready`."""
+
+    def __init__(self, function: Handle, grid: tuple[int, ...], block: tuple[int, ...], shared: int, values: list[int | float]) -> None:
+        self._function, self._grid, self._block, self._shared, self._values = function, grid, block, shared, values
+
+    def __call__(self) -> None:
+        with _named():
+            self._function.prepared_call(self._grid, self._block, *self._values, shared_size=self._shared)
+
+    def put(self, index: int, value: int | float) -> None:
+        self._values[index] = value

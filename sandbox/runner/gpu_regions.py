@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
-from gpu_base import Gpu, Handle, Param
+from gpu_base import Gpu, Handle, Param, Ready
 
 DRAWN, COPIED, POISONED, GUARD = range(4)
 _ROW = struct.Struct("<QQQqQQQiiii")  # struct Region of support.cu
@@ -97,22 +97,37 @@ class GpuSupport:
         self._output_table = self._upload(outputs)
         self._words = np.zeros(2 * self._outputs + self._regions, np.uint64)
         self._results = gpu.allocate(self._words.nbytes)
+        drawing = [Param("P", self._table), Param("Q", 0), Param("i", 0)]
+        changed = Param("P", self._results + 16 * self._outputs)
+        self._prepare = self._ready("ks_prepare", self._regions, [*drawing, Param("Q", 0), Param("Q", 0)])
+        self._inspect = self._ready("ks_inspect", self._regions, [*drawing, Param("Q", 0), changed])
+        self._shared = gpu.prepare(
+            module, "ks_shared", (4 * _BLOCKS, 1, 1), (_THREADS, 1, 1), _SHARED_BYTES, [Param("I", _SHARED_BYTES // 4)]
+        )
+        self._digests = [
+            self._ready(
+                "ks_digest",
+                self._outputs,
+                [Param("P", self._output_table), Param("Q", 0), Param("P", self._results + late * 8 * self._outputs)],
+            )
+            for late in range(2 if self._outputs else 0)
+        ]
 
     def prepare(self, keys: Keys) -> None:
-        params = [*self._drawing(keys), Param("Q", keys.poison), Param("Q", keys.guard)]
-        self._run("ks_prepare", self._regions, [Param("P", self._table), *params])
+        for index, value in enumerate((keys.contents, keys.distribution, keys.poison, keys.guard), 1):
+            self._prepare.put(index, value)
+        self._prepare()
         self._gpu.fill(self._results, 0, self._words.nbytes)
-        self._gpu.prepare(
-            self._module, "ks_shared", (4 * _BLOCKS, 1, 1), (_THREADS, 1, 1), _SHARED_BYTES, [Param("I", _SHARED_BYTES // 4)]
-        )()
+        self._shared()
 
     def seal(self, keys: Keys) -> None:
         self._digest(keys, 0)
-        changed = self._results + 16 * self._outputs
-        self._run("ks_inspect", self._regions, [Param("P", self._table), *self._drawing(keys), Param("Q", keys.guard), Param("P", changed)])
+        for index, value in enumerate((keys.contents, keys.distribution, keys.guard), 1):
+            self._inspect.put(index, value)
+        self._inspect()
 
     def look(self, keys: Keys) -> Seen:
-        self._digest(keys, 8 * self._outputs)
+        self._digest(keys, 1)
         self._gpu.download(self._results, self._words.view(np.uint8))
         found = [int(word) for word in self._words]
         early, digests = found[: self._outputs], found[self._outputs : 2 * self._outputs]
@@ -122,16 +137,13 @@ class GpuSupport:
         for pointer in (self._table, self._output_table, self._results):
             self._gpu.free(pointer)
 
-    def _drawing(self, keys: Keys) -> list[Param]:
-        return [Param("Q", keys.contents), Param("i", keys.distribution)]
+    def _digest(self, keys: Keys, late: int) -> None:
+        if self._digests:
+            self._digests[late].put(1, keys.seal)
+            self._digests[late]()
 
-    def _digest(self, keys: Keys, offset: int) -> None:
-        if self._outputs:
-            params = [Param("P", self._output_table), Param("Q", keys.seal), Param("P", self._results + offset)]
-            self._run("ks_digest", self._outputs, params)
-
-    def _run(self, kernel: str, rows: int, params: Sequence[Param]) -> None:
-        self._gpu.prepare(self._module, kernel, (_BLOCKS, rows, 1), (_THREADS, 1, 1), 0, params)()
+    def _ready(self, kernel: str, rows: int, params: Sequence[Param]) -> Ready:
+        return self._gpu.prepare(self._module, kernel, (_BLOCKS, rows, 1), (_THREADS, 1, 1), 0, params)
 
     def _upload(self, regions: Sequence[Region]) -> int:
         packed = np.frombuffer(b"".join(region.pack() for region in regions) or bytes(8), np.uint8)

@@ -8,24 +8,36 @@ gives the host time to queue the candidate's launches, so that no gap of launchi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gpu_base import CudaFailure, Gpu
+from gpu_base import Gpu
 from gpu_call import Call, Program
-from gpu_regions import Keys, Region, Seen, Support
+from gpu_regions import GUARD, Keys, Region, Seen, Support
 
-FLUSH_BYTES = 96 << 20  # at least; longer than the host takes to launch, so that the GPU does not wait between the events
+# At least, and four times L2: it takes the GPU some 90 µs, longer than the host takes to launch, even right after another process had
+# the GPU; so the GPU does not wait between the events. Half of that left gaps on an H100 when two processes took turns.
+FLUSH_BYTES = 192 << 20
 
 MakeSupport = Callable[[list[Region], list[Region]], Support]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One call: µs between its events, what was seen, and the first region that changed and must not."""
+
+    us: float
+    seen: Seen
+    changed: Region | None
 
 
 class Prepared:
     """A call on one set of buffers, with our own table over them."""
 
-    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int, make: MakeSupport) -> None:
+    def __init__(self, gpu: Gpu, program: Program, spec: Mapping[str, Any], inputs: Path, place: int | None, make: MakeSupport) -> None:
         self.call = Call(gpu, program, spec, inputs, place)
         self.regions = self.call.regions
         self.watched = self.call.watched
@@ -42,76 +54,94 @@ class Server:
     def __init__(self, gpu: Gpu, program: Program, job: Mapping[str, Any], folders: tuple[Path, Path], make: MakeSupport) -> None:
         self._gpu, self._program, self._calls, self._make = gpu, program, job["calls"], make
         self._inputs, self._outputs = folders
-        self._prepared: dict[int, Prepared] = {}  # by set of buffers
+        self._prepared: dict[int | None, Prepared] = {}  # by set of buffers
         self._current = -1
-        self._last: Prepared | None = None
+        self._last: list[Prepared] = []
         self._guard = secrets.randbits(64)
-        self._flush_bytes = max(2 * gpu.l2_bytes, FLUSH_BYTES) if job["flush_l2"] else 0
+        self._flush_bytes = max(4 * gpu.l2_bytes, FLUSH_BYTES) if job["flush_l2"] else 0
         self._flush_at = gpu.allocate(self._flush_bytes) if self._flush_bytes else 0
-        self._begin, self._end = gpu.event(), gpu.event()
+        self._events = [(gpu.event(), gpu.event())]
 
     @property
     def label(self) -> str:
         """The call under way, for messages."""
         return str(self._calls[self._current]["label"]) if self._current >= 0 else "loading"
 
-    def call(self, number: int, place: int, keys: tuple[int, int, int, int]) -> tuple[float, Seen, int | None]:
-        """One call: µs between the events, what was seen, and the first watched region that changed.
+    def call(self, number: int, place: int | None, keys: tuple[int, int, int, int]) -> Done:
+        """One call. `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`."""
+        return self._calls_in_a_row(number, [place], keys, 1)[0]
 
-        `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`.
+    def batch(self, number: int, count: int, keys: tuple[int, int, int, int]) -> list[Done]:
+        """Calls on the sets of buffers 0, 1, …, their keys counting up, queued without a pause: the GPU is busy from first to last.
+
+        Each is flushed for twice as long, so that the host is always ahead and the outside clock sees the GPU's time alone.
         """
-        ready = self._ready(number, place)
+        return self._calls_in_a_row(number, range(count), keys, 2)
+
+    def _calls_in_a_row(self, number: int, places: Sequence[int | None], keys: tuple[int, int, int, int], flushes: int) -> list[Done]:
+        ready = [self._ready(number, place) for place in places]
+        while len(self._events) < len(ready):
+            self._events.append((self._gpu.event(), self._gpu.event()))
         key, distribution, poison, seal = keys
-        around = Keys(key, distribution, poison, self._guard, seal)
         gpu = self._gpu
         gpu.reset_l2()
-        ready.support.prepare(around)
-        if self._flush_at:
-            gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
-        ready.call.ready()
-        gpu.record(self._begin)
-        ready.call.launch()
-        gpu.record(self._end)
-        ready.call.collect()
-        ready.support.seal(around)
+        around = []
+        for index, (item, (begin, end)) in enumerate(zip(ready, self._events, strict=False)):
+            around.append(Keys((key + index) % 2**64, distribution, poison, self._guard, seal))
+            item.support.prepare(around[-1])
+            for _ in range(flushes if self._flush_at else 0):
+                gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
+            item.call.ready()
+            gpu.record(begin)
+            item.call.launch()
+            gpu.record(end)
+            item.call.collect()
+            item.support.seal(around[-1])
         gpu.synchronise()  # all streams: what is still to come shows in the second digest
-        seen = ready.support.look(around)
+        done = []
+        for item, keyed, (begin, end) in zip(ready, around, self._events, strict=False):
+            seen = item.support.look(keyed)
+            changed = next((index for index in range(item.watched) if seen.changed[index]), None)
+            region = None if changed is None else item.regions[changed]
+            done.append(Done(gpu.elapsed_us(begin, end), seen, region))
         self._last = ready
-        changed = next((index for index in range(ready.watched) if seen.changed[index]), None)
-        return gpu.elapsed_us(self._begin, self._end), seen, changed
+        return done
 
-    def region(self, index: int) -> Region:
-        if self._last is None:
-            raise CudaFailure("no call was made")
-        return self._last.regions[index]
+    def export(self, number: int, place: int) -> None:
+        """The outputs of one of the last calls: the only one, or that of a batch on the set `place`."""
+        if place < len(self._last):
+            self._last[place].call.export(self._outputs, number)
 
-    def export(self, number: int) -> None:
-        if self._last is not None:
-            self._last.call.export(self._outputs, number)
+    def wake(self) -> None:
+        """Take the GPU from whoever had it."""
+        if self._flush_at:
+            self._gpu.fill(self._flush_at, 0x5A, 1 << 20)
+        self._gpu.synchronise()
 
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
         for number, spec in enumerate(self._calls):
-            self.call(number, 0, (spec["key"], spec["distribution"], 0, 0))
+            self.call(number, None, (spec["key"], spec["distribution"], 0, 0))
 
     def empty_us(self) -> float:
         """Time of an empty pair of events, queued as calls are."""
         pairs = []
+        begin, end = self._events[0]
         for _ in range(11):
             if self._flush_at:
                 self._gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
-            self._gpu.record(self._begin)
-            self._gpu.record(self._end)
-            self._gpu.wait(self._end)
-            pairs.append(self._gpu.elapsed_us(self._begin, self._end))
+            self._gpu.record(begin)
+            self._gpu.record(end)
+            self._gpu.wait(end)
+            pairs.append(self._gpu.elapsed_us(begin, end))
         return sorted(pairs)[len(pairs) // 2]
 
-    def _ready(self, number: int, place: int) -> Prepared:
+    def _ready(self, number: int, place: int | None) -> Prepared:
         if number != self._current:
             for prepared in self._prepared.values():
                 prepared.free()
             self._prepared.clear()
-            self._current, self._last = number, None
+            self._current, self._last = number, []
         if place not in self._prepared:
             self._prepared[place] = Prepared(self._gpu, self._program, self._calls[number], self._inputs, place, self._make)
         return self._prepared[place]
@@ -122,18 +152,28 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
     send(wire.Answer(wire.Op.READY, claimed_us=server.empty_us()).pack())
     while data := receive():
         order = wire.read_order(data)
+        keys = (order.key, order.distribution, order.poison, order.seal)
         if order.op is wire.Op.CALL:
-            us, seen, changed = server.call(order.number, order.place, (order.key, order.distribution, order.poison, order.seal))
-            flags, owner = 0, 0
-            if changed is not None:
-                region = server.region(changed)
-                owner = region.owner
-                flags |= wire.Flag.BAND_CHANGED if region.kind == 3 else wire.Flag.INPUT_CHANGED
-            if seen.early != seen.digest:
-                flags |= wire.Flag.LATE
-            send(wire.Answer(wire.Op.DONE, order.number, flags, owner, us, seen.digest).pack())
+            send(_answer(server.call(order.number, order.place, keys), order, wire))
+        elif order.op is wire.Op.BATCH:
+            for done in server.batch(order.number, order.place, keys):
+                send(_answer(done, order, wire))
+        elif order.op is wire.Op.WAKE:
+            server.wake()
+            send(wire.Answer(wire.Op.AWAKE, order.number, seal=order.seal).pack())
         elif order.op is wire.Op.EXPORT:
-            server.export(order.number)
-            send(wire.Answer(wire.Op.EXPORTED, order.number).pack())
+            server.export(order.number, order.place)
+            send(wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack())
         else:
             return
+
+
+def _answer(done: Done, order: Any, wire: ModuleType) -> bytes:  # noqa: ANN401 - a wire.Order
+    flags, owner = 0, 0
+    if done.changed is not None:
+        owner = done.changed.owner
+        flags |= wire.Flag.BAND_CHANGED if done.changed.kind == GUARD else wire.Flag.INPUT_CHANGED
+    if done.seen.early != done.seen.digest:
+        flags |= wire.Flag.LATE
+    packed: bytes = wire.Answer(wire.Op.DONE, order.number, flags, owner, done.us, done.seen.digest, order.seal).pack()
+    return packed

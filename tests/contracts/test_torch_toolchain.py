@@ -1,6 +1,5 @@
 """TorchToolchain in real walls: the source's check, extensions built ahead and only loaded where they run, the limits of their flags."""
 
-import sys
 import zipfile
 from dataclasses import asdict
 
@@ -129,27 +128,11 @@ def test_an_extension_is_built_ahead_and_only_loaded_where_it_runs(make, task, t
     with zipfile.ZipFile(build.artifact) as archive:
         source, library = archive.namelist()
     assert (source, library.split("/")[0], library[-8:]) == ("candidate.py", "extensions", "-rows.so")
-    from torch.utils import cpp_extension
-
-    before = {name: sys.modules.get(name) for name in problems.MODULES}
-    functions = cpp_extension.load, cpp_extension.load_inline
-    try:
-        runner = problems.load_runner()
-        gpu = problems.HostGpu()
-        program = runner["torch_program"].TorchProgram(gpu, build.artifact, asdict(task.torch), "ModelNew", "cpu")
-        contents = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
-        (tmp_path / "x0").write_bytes(contents.tobytes())
-        args = [
-            {"name": "x0", "dtype": "f32", "nbytes": contents.nbytes, "input": "x0", "output": None},
-            {"name": "y0", "dtype": "f32", "nbytes": contents.nbytes, "input": None, "output": "y0.bin"},
-        ]
-        call = runner["gpu_call"].Call(gpu, program, {"label": "a", "args": args, "scratch": [], "launches": []}, tmp_path)
-        call.reset()
+    contents = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
+    with problems.torch_runner() as runner:
+        bench = problems.Bench(runner, build.artifact, asdict(task.torch), "ModelNew", tmp_path)
+        call = bench.prepared("a", {"x0": contents}, [("x0", "f32", (6, 32)), ("y0", "f32", (6, 32))])
         call.launch()
         found = np.empty_like(contents)
-        gpu.download(call._tensors[1].buffer.pointer, found)
-    finally:
-        cpp_extension.load, cpp_extension.load_inline = functions
-        for name, module in before.items():
-            sys.modules.pop(name) if module is None else sys.modules.update({name: module})
+        bench.gpu.download(call.tensor("y0").buffer.pointer, found)
     np.testing.assert_allclose(found, oracle.compute(task, {"x0": contents})["y0"], rtol=1e-6)

@@ -47,6 +47,12 @@ def test_write_to_an_input(faulty):
     assert "const_cast" in source_line(faulty)
 
 
+def test_a_fault_is_told_where_the_candidate_has_the_same_templates_as_the_runtime():
+    library = build_library("host_text")
+    library.launch("write_input", 1, 32, readonly(np.ones(32, np.float32)), floats(32))
+    expect(library, "readonly", "kernel write_input, block (0,0,0), thread (0,0,0): writes 4 bytes at offset 0 of a0 (128 bytes), an input")
+
+
 def test_misaligned_vector_access(faulty):
     faulty.launch("misaligned", 1, 1, readonly(floats(32)), floats(32))
     expect(faulty, "misaligned", "reads 16 bytes at an address that is not a multiple of 16", "offset 4 of a0")

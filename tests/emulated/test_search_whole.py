@@ -31,14 +31,20 @@ def task():
 
 
 def run(task, folder, **fields):
-    spec = RunSpec(task="", task_name="", device="emulated", seed=7, **{"budget": Budget(candidates=4), **fields})
+    spec = RunSpec(task="", task_name="", device="emulated", seed=7, **{"budget": Budget(candidates=4), "secret": "told", **fields})
     return search.optimize(task, spec, folder, watch=lambda event: None, stop=threading.Event())
 
 
 def told(folder):
     """What must be equal in two runs of one seed: everything but the times that our own work took."""
     return [
-        (n.number, n.parent, digest.candidate(n.candidate), n.time_us, n.reward, n.evaluation.verdict, n.evaluation.profile)
+        (
+            n.number,
+            n.parent,
+            digest.candidate(n.candidate),
+            n.reward,
+            replace(n.evaluation, seconds={}, build=replace(n.evaluation.build, seconds=0.0, cached=False)),
+        )
         for n in RunFolder.open(folder).nodes
     ]
 
@@ -49,6 +55,21 @@ def test_rules_improve_a_kernel_and_the_same_seed_gives_the_same_run(task, tmp_p
     assert {check.case for check in first.best.evaluation.checks} == {case.name for case in task.cases}
     run(task, tmp_path / "second")
     assert told(tmp_path / "first") == told(tmp_path / "second")
+    best = first.best.evaluation
+    assert best.confirmation.held and best.confirmation.detail.endswith("without pairs")
+    earlier = [node for node in RunFolder.open(tmp_path / "first").nodes if node.number < first.best.number and node.passed]
+    assert best.confirmation.against in {node.evaluation.candidate for node in earlier}
+
+
+def test_another_secret_gives_the_same_kernels_on_other_contents(task, tmp_path):
+    """Without one each run draws its own."""
+    for name, secret in (("a", "x"), ("b", ""), ("c", "")):
+        run(task, tmp_path / name, secret=secret, budget=Budget(candidates=1))
+    specs = [RunFolder.open(tmp_path / name).spec for name in "abc"]
+    assert specs[0].secret == "x" and len({spec.secret for spec in specs}) == 3 and all(len(spec.secret) == 32 for spec in specs[1:])
+    a, b = (RunFolder.open(tmp_path / name).nodes for name in "ab")
+    assert [digest.candidate(n.candidate) for n in a] == [digest.candidate(n.candidate) for n in b]
+    assert [n.time_us for n in a] == [n.time_us for n in b]
 
 
 def test_a_run_that_stopped_goes_on_as_if_it_had_not(task, tmp_path):

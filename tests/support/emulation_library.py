@@ -32,8 +32,12 @@ def build_runtime(flags: str = "") -> Path:
     """Takes seconds, so once a session."""
     target = Path(_folder.name) / f"runtime{flags}.o"
     sources = sorted((EMULATION / "runtime").glob("*.cpp"))
-    result = gcc(f"{_COMMON} -fvisibility=hidden -Wall -Wextra -Werror {flags} -r -nostdlib -o {target}", *sources)
+    result = gcc(
+        f"{_COMMON} -fvisibility=hidden -Wall -Wextra -Werror {flags} -r -nostdlib -Wl,--force-group-allocation -o {target}", *sources
+    )
     assert result.returncode == 0, result.stderr
+    shown = ("ks_emu_*", "__tsan_*", "__sanitizer_*", "cuda*")
+    subprocess.run(["objcopy", "-w", *(f"--keep-global-symbol={pattern}" for pattern in shown), str(target)], check=True)
     return target
 
 

@@ -5,8 +5,10 @@ from kernelsearch.model import (
     Build,
     Candidate,
     CaseTiming,
+    Confirmation,
     Environment,
     Evaluation,
+    Interval,
     Measurement,
     Node,
     Origin,
@@ -20,12 +22,21 @@ from kernelsearch.model import (
 ENVIRONMENT = Environment(device="fake", time_kind="modelled", sandbox="none (unsafe)")
 
 
-def passing(time_us: float) -> Evaluation:
+def measured(time_us: float, speedup: float | None = None, interval: Interval | None = None) -> Measurement:
+    timings = (CaseTiming(case="c0", samples_us=(time_us,)),)
+    kind = TimeKind.MODELLED if speedup is None else TimeKind.MEASURED
+    return Measurement(kind=kind, timings=timings, speedup=speedup, interval=interval)
+
+
+def passing(time_us: float, name: str = "digest", *, against: str = "", held: bool = True) -> Evaluation:
+    """Of the candidate with digest `name`; with a second trial `against` another one."""
+    confirmation = Confirmation(against=against, measurement=measured(time_us), held=held, detail="as told") if against else None
     return Evaluation(
-        candidate="digest",
+        candidate=name,
         verdict=Verdict.PASSED,
         build=Build(ok=True, toolchain="fake", artifact="a.so"),
-        measurement=Measurement(kind=TimeKind.MODELLED, timings=(CaseTiming(case="c0", samples_us=(time_us,)),)),
+        measurement=measured(time_us),
+        confirmation=confirmation,
         environment=ENVIRONMENT,
     )
 

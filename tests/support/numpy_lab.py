@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from nodes import ENVIRONMENT
 
+from kernelsearch.contents import draw
 from kernelsearch.device.base import CallResult, Job, JobResult, Tensor
 from kernelsearch.lab import Lab
 from kernelsearch.model import Arg, ArgKind, Build, Case, Distribution, DType, Expression, Form, Reference, Task, TimeKind, Tolerance
@@ -14,26 +15,40 @@ BUILD = Build(ok=True, toolchain="fake", artifact="a.so")
 
 
 class NumpyDevice:
-    """Calls `kernel(**inputs)` for each call; it returns arrays, or raw bytes, by output name. `jobs` counts what was asked."""
+    """Calls `kernel(**inputs)` for each call; it returns arrays, or raw bytes, by output name. `jobs` counts what was asked.
 
-    def __init__(self, kernel, time_kind=TimeKind.MODELLED, failure=None) -> None:
-        self.kernel, self.time_kind, self.failure = kernel, time_kind, failure
+    It times nothing, and where `draws` makes contents from recipes.
+    """
+
+    name = "fake"
+
+    def __init__(self, kernel, time_kind=TimeKind.MODELLED, failure=None, draws=False) -> None:
+        self.kernel, self.time_kind, self.failure, self.draws = kernel, time_kind, failure, draws
         self.jobs: list[Job] = []
 
-    def run(self, job: Job) -> JobResult:
+    def run(self, job: Job, rung=None) -> JobResult:
         self.jobs.append(job)
         if self.failure is not None:
             return JobResult(failure=self.failure, detail="as told")
-        return JobResult(calls=tuple(self._call(call) for call in job.calls))
+        first = self._call(job.calls[0])
+        if rung is not None and not rung(first):
+            return JobResult(calls=(first,))
+        return JobResult(calls=(first, *(self._call(call) for call in job.calls[1:])))
 
     def _call(self, call) -> CallResult:
         tensors = {arg.name: arg for arg in call.args if isinstance(arg, Tensor)}
-        inputs = {name: decode(arg.file.read_bytes(), arg.dtype, (arg.count,)) for name, arg in tensors.items() if arg.file}
+        inputs = {name: stored_values(arg, call.key, call.distribution) for name, arg in tensors.items() if arg.file or arg.recipe}
         made = self.kernel(**inputs, **call.values)
         outputs = {
             name: value if isinstance(value, bytes) else encode(np.asarray(value), tensors[name].dtype) for name, value in made.items()
         }
         return CallResult(label=call.label, outputs=outputs)
+
+
+def stored_values(arg: Tensor, key: int, distribution: str):
+    """What a device finds in `arg`, flat: its file, or what its recipe draws."""
+    raw = arg.file.read_bytes() if arg.file else draw(arg.recipe, key, distribution).tobytes()
+    return decode(raw, arg.dtype, (arg.count,))
 
 
 class FakeToolchain:
@@ -50,7 +65,7 @@ class FakeToolchain:
         return self.result
 
 
-def lab(scratch: Path, device, toolchain=None, seed: int = 0) -> Lab:
+def lab(scratch: Path, device, toolchain=None, secret: str = "secret") -> Lab:
     return Lab(
         device=device,
         toolchain=toolchain or FakeToolchain(),
@@ -58,7 +73,7 @@ def lab(scratch: Path, device, toolchain=None, seed: int = 0) -> Lab:
         metric_set=None,
         environment=ENVIRONMENT,
         scratch=scratch,
-        seed=seed,
+        secret=secret,
     )
 
 

@@ -1,12 +1,17 @@
 """Small PyTorch problems in KernelBench's form, and what drives a torch program on the host: a GPU whose memory is the process's own."""
 
-import ctypes
-import importlib.util
-import sys
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from runner_modules import loaded
 
-from kernelsearch import paths
+from kernelsearch import contents
 
 HEAD = "import torch\nimport torch.nn as nn\n"
 NO_INIT = "\ndef get_init_inputs():\n    return []\n"
@@ -90,49 +95,80 @@ def get_init_inputs():
 """
 )
 
-RUNNER = paths.data("sandbox") / "runner"
-MODULES = ("gpu_base", "gpu_elf", "gpu_call", "torch_settings", "torch_output", "torch_extensions", "torch_load", "torch_program")
+MODULES = (
+    "gpu_base",
+    "gpu_elf",
+    "gpu_regions",
+    "gpu_call",
+    "gpu_host",
+    "torch_settings",
+    "torch_output",
+    "torch_extensions",
+    "torch_load",
+    "torch_program",
+)
 
 
-def load_runner():
-    """The runner's modules by name; they import each other by bare names, as they do in the box."""
-    modules = {}
-    for name in MODULES:
-        spec = importlib.util.spec_from_file_location(name, RUNNER / f"{name}.py")
-        modules[name] = importlib.util.module_from_spec(spec)
-        sys.modules[name] = modules[name]
-        spec.loader.exec_module(modules[name])
-    return modules
+@contextlib.contextmanager
+def torch_runner():
+    """The runner's modules by name; torch's own functions that they replace are put back."""
+    from torch.utils import cpp_extension
+
+    functions = cpp_extension.load, cpp_extension.load_inline
+    try:
+        with loaded(MODULES) as modules:
+            yield modules
+    finally:
+        cpp_extension.load, cpp_extension.load_inline = functions
 
 
-class HostGpu:
-    """Implements what buffers and torch programs need of `gpu_base.Gpu`; pointers are addresses of this process."""
+class Bench:
+    """Calls of a torch program on this process's memory, their contents given."""
 
-    l2_bytes = 4096
+    def __init__(self, modules, artifact: Path, call: Mapping[str, Any], entry: str, folder: Path) -> None:
+        self.modules, self.folder = modules, folder
+        self.gpu = modules["gpu_host"].HostGpu()
+        self.program = modules["torch_program"].TorchProgram(self.gpu, artifact, call, entry, "cpu")
 
-    def __init__(self) -> None:
-        self.blocks = {}
+    def prepared(self, label: str, given: Mapping[str, np.ndarray], args: Sequence[tuple[str, str, tuple[int, ...]]]) -> Prepared:
+        """A call on `args`, (name, dtype, shape) each; those that are not `given` are outputs."""
+        specs = []
+        for name, dtype, shape in args:
+            count, file = math.prod(shape), None
+            if name in given:
+                file = f"{label}-{name}"
+                (self.folder / file).write_bytes(given[name].tobytes())
+            nbytes = count * np.dtype(contents.STORED[dtype]).itemsize
+            spec = {"name": name, "dtype": dtype, "shape": list(shape), "count": count, "nbytes": nbytes}
+            specs.append(spec | {"input": file, "draw": None, "written": name not in given})
+        call = self.modules["gpu_call"].Call(
+            self.gpu, self.program, {"label": label, "args": specs, "scratch": [], "launches": []}, self.folder
+        )
+        return Prepared(self.modules["gpu_regions"], call)
 
-    def allocate(self, nbytes):
-        block = ctypes.create_string_buffer(nbytes + 64)
-        address = -(-ctypes.addressof(block) // 64) * 64
-        self.blocks[address] = block
-        return address
 
-    def free(self, pointer) -> None:
-        del self.blocks[pointer]
+class Prepared:
+    """A call with contents and poison in place; `launch` makes it, `changed` names what it should have left alone."""
 
-    def upload(self, pointer, data) -> None:
-        ctypes.memmove(pointer, np.ascontiguousarray(data).ctypes.data, data.nbytes)
+    def __init__(self, regions, call) -> None:
+        self.call = call
+        self._keys = regions.Keys(contents=0, distribution=0, poison=0, guard=5, seal=7)
+        self._support = regions.HostSupport(contents, call.regions, call.outputs)
+        self._support.prepare(self._keys)
 
-    def download(self, pointer, into) -> None:
-        ctypes.memmove(into.ctypes.data, pointer, into.nbytes)
+    def launch(self) -> None:
+        for step in (self.call.ready, self.call.launch, self.call.collect):
+            step()
 
-    def copy(self, to, source, nbytes) -> None:
-        ctypes.memmove(to, source, nbytes)
+    def reset(self) -> None:
+        self._support.prepare(self._keys)
 
-    def fill(self, pointer, byte, nbytes) -> None:
-        ctypes.memset(pointer, byte, nbytes)
+    @property
+    def changed(self) -> str | None:
+        self._support.seal(self._keys)
+        found = self._support.look(self._keys).changed
+        owners = [self.call.regions[index].owner for index in range(self.call.watched) if found[index]]
+        return self.call.tensors[owners[0]].name if owners else None
 
-    def synchronise(self) -> None:
-        pass
+    def tensor(self, name: str):
+        return next(tensor for tensor in self.call.tensors if tensor.name == name)

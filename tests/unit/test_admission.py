@@ -55,7 +55,7 @@ GOOD = {
 def test_a_good_task_is_admitted(tmp_path: Path, name: str) -> None:
     found = admit(GOOD[name], tmp_path, full=True)
     assert found.admitted, found.faults
-    assert found.calls == 6
+    assert found.calls == 4 + 3  # small cases on both distributions, and what is verified of the timed one
     assert {solver.name for solver in SOLVERS} < {line.solver for line in found.lines}
 
 
@@ -111,7 +111,7 @@ BAD = {
     "no reference": (matrix_task(reference=None), "reference: there is none"),
     "a loose tolerance": (
         task("    return 2.0 * x", tolerance=Tolerance(rtol=1e-2, atol=1e-2)),
-        "x 1.01: passes on all normal inputs (y): its error is at most 0.6",
+        "x 1.01: passes on all normal inputs (y): its error is at most 0.7",
     ),
     "a tolerance of half precision": (
         task("    return 2.0 * x", tolerance=Tolerance(rtol=1e-3, atol=1e-3)),
@@ -213,7 +213,7 @@ def setting(tmp_path: Path):
         distributions=(Distribution.NORMAL,),
         source="def scale(x, rows, cols):\n    return 1.0 * x\n",
     )
-    ours, other = (prepare(rows, tmp_path, seed).calls[0] for seed in (0, 1))
+    ours, other = (prepare(rows, tmp_path, secret).calls[0] for secret in "ab")
     return prepared(rows, ours, other)
 
 

@@ -1,10 +1,13 @@
 """One attempt: what a proposer does wrong is recorded with its cost, and nothing is judged twice."""
 
+from dataclasses import replace
+
 import pytest
-from nodes import passed, passing
+from nodes import failed, passed, passing
 
 from kernelsearch import digest
 from kernelsearch.errors import LlmMisconfigured, LlmRefused, NothingToPropose
+from kernelsearch.evaluate import Incumbent
 from kernelsearch.model import Arg, ArgKind, Case, Context, DType, Expression, Form, Origin, Outcome, Proposal, Task, Usage
 from kernelsearch.propose.base import Draft, UnusableReply
 from kernelsearch.workers import attempt as module
@@ -48,11 +51,18 @@ class Lab:
 
 
 @pytest.fixture
-def judged(monkeypatch):
+def incumbents():
+    """What each candidate had to beat, in the order in which they were judged."""
+    return []
+
+
+@pytest.fixture
+def judged(monkeypatch, incumbents):
     seen = []
 
-    def evaluate(candidate, task, lab):
+    def evaluate(candidate, task, lab, incumbent=None):
         seen.append(candidate.source)
+        incumbents.append(incumbent)
         return passing(5.0)
 
     monkeypatch.setattr(module, "evaluate", evaluate)
@@ -81,6 +91,19 @@ def test_a_draft_is_judged_and_its_texts_kept(judged):
     done = attempt(REQUEST, bench(Scripted("a", usage=Usage(usd=0.5, calls=1))))
     assert done.outcome is Outcome.EVALUATED and judged == ["a"]
     assert (done.prompt, done.reply, done.usage.usd) == ("p", "r", 0.5)
+
+
+def test_a_candidate_has_to_beat_the_best_of_when_it_was_asked_for(judged, incumbents):
+    best = passed(3, PROPOSAL, 6.0)
+    here = bench(Scripted("a", "b", "c"))
+    attempt(Request(), here)
+    attempt(REQUEST, here)
+    attempt(replace(REQUEST, context=replace(REQUEST.context, best=best)), here)
+    failing = failed(3, PROPOSAL)
+    later = replace(REQUEST.context, best=failing, siblings=(passed(1, PROPOSAL, 5.0), passed(2, PROPOSAL, 5.0)))
+    attempt(replace(REQUEST, context=later), here)
+    measurement = best.evaluation.measurement
+    assert incumbents == [None, None, Incumbent(candidate=best.candidate, measurement=measurement), None]
 
 
 def test_a_rules_duplicate_is_passed_over(judged):

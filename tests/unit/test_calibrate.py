@@ -8,12 +8,13 @@ import tomllib
 
 import numpy as np
 import pytest
+from numpy_lab import stored_values
 
 from kernelsearch import calibrate, catalog, cli, codec, lab, verify
 from kernelsearch.calibrate import PROBES, to_toml
 from kernelsearch.calibrate.run import run
 from kernelsearch.device import nvml
-from kernelsearch.device.base import CallResult, JobResult, Tensor
+from kernelsearch.device.base import CallResult, JobResult, Mode, Tensor
 from kernelsearch.device.emulated import EmulatedDevice
 from kernelsearch.errors import UsageError
 from kernelsearch.lab import Lab
@@ -21,7 +22,7 @@ from kernelsearch.model import Build, Calibration, Candidate, Environment, Origi
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.toolchain.emulated import EmulatedToolchain
 from kernelsearch.toolchain.locate import find_nvcc
-from kernelsearch.workload import call_reference, decode, encode
+from kernelsearch.workload import call_reference, encode
 
 NVCC = find_nvcc()
 SMALL = dataclasses.replace(catalog.hardware("h100"), sm_count=2, l2_bytes=1 << 16)
@@ -33,24 +34,32 @@ TENSOR = ("tensor_bf16", "tensor_tf32")
 class Clocked:
     """A GPU that puts out what the references say, and takes the time it is told, in µs by task."""
 
-    name, time_kind, hardware = "fake GPU", TimeKind.MEASURED, SMALL
+    name, time_kind, hardware, draws = "fake GPU", TimeKind.MEASURED, SMALL, True
 
     def __init__(self, times, wrong="", failing="") -> None:
         self.times, self.wrong, self.failing = times, wrong, failing
 
-    def run(self, job) -> JobResult:
-        name = job.build.artifact
+    def run(self, job, rung=None) -> JobResult:
+        name, us = job.build.artifact, self.times[job.build.artifact]
         if name == self.failing:
             return JobResult(failure=Verdict.CRASHED, detail="out of memory")
-        return JobResult(calls=tuple(self._call(name, call) for call in job.calls), conditions={"throttled": "no"})
+        if job.mode is Mode.TIME:
+            calls = [CallResult(label=call.label, samples_us=(1.2 * us, us, 1.1 * us)) for call in job.calls]
+            calls += [self._sampled(name, job, sample) for sample in job.samples]
+        else:
+            calls = [CallResult(label=call.label, outputs=self._outputs(name, call)) for call in job.calls]
+        return JobResult(calls=tuple(calls), conditions={"throttled": "no"})
 
-    def _call(self, name, call) -> CallResult:
+    def _sampled(self, name, job, sample) -> CallResult:
+        call = dataclasses.replace(job.calls[sample.call], key=sample.key, distribution=sample.distribution)
+        return CallResult(label=call.label, sample=sample, outputs=self._outputs(name, call))
+
+    def _outputs(self, name, call) -> dict[str, bytes]:
         task = BY_TASK[name].load(self.hardware)
         tensors = {arg.name: arg for arg in call.args if isinstance(arg, Tensor)}
-        inputs = {arg.name: decode(arg.file.read_bytes(), arg.dtype, (arg.count,)) for arg in tensors.values() if arg.file}
+        inputs = {arg.name: stored_values(arg, call.key, call.distribution) for arg in tensors.values() if arg.recipe}
         made = np.asarray(call_reference(task, task.reference.function, **inputs, **call.values)) + (name == self.wrong)
-        us = self.times[name]
-        return CallResult(label=call.label, outputs={"y": encode(made, tensors["y"].dtype)}, samples_us=(1.2 * us, us, 1.1 * us))
+        return {"y": encode(made, tensors["y"].dtype)}
 
     def close(self) -> None:
         pass
@@ -68,7 +77,7 @@ class Named:
 def opened(scratch, device, toolchain=None, facts=FACTS) -> Lab:
     environment = Environment(device=device.name, time_kind=device.time_kind.value, sandbox="none (unsafe)", facts=facts)
     return Lab(
-        device=device, toolchain=toolchain or Named(), sandbox=None, metric_set=None, environment=environment, scratch=scratch, seed=1
+        device=device, toolchain=toolchain or Named(), sandbox=None, metric_set=None, environment=environment, scratch=scratch, secret="s"
     )
 
 

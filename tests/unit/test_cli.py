@@ -329,7 +329,7 @@ def test_runs_of_one_second_do_not_share_a_folder(tmp_path, monkeypatch):
 
 def chosen(**changes) -> SearchOptions:
     options = {
-        "device": "auto", "hardware": "", "metrics": "quick", "seed": 0, "unsafe": False, "llm": "rules", "base_url": "",
+        "device": "auto", "hardware": "", "metrics": "quick", "secret": "", "seed": 0, "unsafe": False, "llm": "rules", "base_url": "",
         "llm_option": (), "strategy": "mcts", "reward": "default", "parallel": 1, "budget": None, "minutes": None, "usd": None,
     }  # fmt: skip
     return SearchOptions(**{**options, **changes})

@@ -1,14 +1,16 @@
-"""How the device `cuda` reads the end of a box, with a pretended GPU, sandbox and runner."""
+"""What the device `cuda` adds to boxes: one GPU each, a profiler or a sanitizer around the runner; with a pretended GPU and sandbox."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from players import Player
 
-from kernelsearch import catalog, nsight, paths
+from kernelsearch import catalog, contents, nsight, paths, sanitizer
 from kernelsearch.device import cuda, nvml
 from kernelsearch.device.base import Call, Job, Mode, Tensor
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -21,11 +23,29 @@ BEGUN = json.dumps({"begun": True})
 Ending = Callable[[Path], BoxResult]
 
 
-class PretendBox:
-    """Ready at once; what `ending` does in the output folder is what the job did."""
+def ended(
+    *, returncode: int = 0, stdout: str = READY + BEGUN, stderr: str = "", timed_out: bool = False, report: dict | None = None
+) -> Ending:
+    def ending(outputs: Path) -> BoxResult:
+        if report is not None:
+            (outputs / "result.json").write_text(json.dumps({"failure": None, "detail": "", "notes": {}} | report))
+        return BoxResult(returncode=returncode, stdout=stdout, stderr=stderr, seconds=0.0, timed_out=timed_out)
 
-    def __init__(self, box: Box, ending: Ending) -> None:
-        self.box, self.ending = box, ending
+    return ending
+
+
+def probed(right: bool = True, bytes_per_s: float = 2e12) -> Ending:
+    """What a look at the GPU's health finds."""
+    return ended(report={"notes": {"probe ok": str(right), "probe bytes/s": str(bytes_per_s)}})
+
+
+class PretendBox:
+    """Ready at once; its calls leave zeros, and what `ending` does in the output folder is what the job did."""
+
+    def __init__(self, box: Box, ending: Ending, probe: Ending) -> None:
+        self.box, self.ending, self.probe = box, ending, probe
+        self.player = Player(ready=True, digest=lambda order: contents.digest(bytes(8), order.seal))
+        self.channel = self.player.ours
         self.sent = b""
 
     def send(self, data: bytes) -> None:
@@ -35,49 +55,53 @@ class PretendBox:
         return READY
 
     def wait(self, timeout_s: float) -> BoxResult:
-        return self.ending(self.box.writable[0])
+        outputs = self.box.writable[0]
+        told = json.loads((outputs.parent / "in" / "job.json").read_text())
+        return self.probe(outputs) if told["mode"] == "probe" else self.ending(outputs)
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        self.player.close()
 
 
 class PretendSandbox:
     def __init__(self, ending: Ending) -> None:
-        self.ending = ending
+        self.ending, self.probe = ending, probed()
         self.boxes: list[Box] = []
+        self.made: list[PretendBox] = []
 
     def start(self, box: Box) -> PretendBox:
         self.boxes.append(box)
-        return PretendBox(box, self.ending)
+        self.made.append(PretendBox(box, self.ending, self.probe))
+        return self.made[-1]
 
 
-def ended(
-    *, returncode: int = 0, stdout: str = READY + BEGUN, stderr: str = "", timed_out: bool = False, report: dict | None = None
-) -> Ending:
-    def ending(outputs: Path) -> BoxResult:
-        if report is not None:
-            (outputs / "result.json").write_text(json.dumps({"failure": None, "detail": "", "calls": [], "notes": {}} | report))
-        return BoxResult(returncode=returncode, stdout=stdout, stderr=stderr, seconds=0.0, timed_out=timed_out)
-
-    return ending
+def device(folder: Path, sandbox: PretendSandbox, ordinal: int = 0) -> cuda.CudaDevice:
+    (folder / "support.cubin").write_bytes(b"ours")
+    return cuda.CudaDevice(
+        sandbox=sandbox,
+        scratch=folder / "boxes",
+        hardware=catalog.hardware("h100"),
+        ordinal=ordinal,
+        backend="cupy",
+        support=folder / "support.cubin",
+    )
 
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(nvml, "detect", lambda: [GPU])
-    monkeypatch.setattr(cuda, "_libraries", lambda backend: (tmp_path / "site",))
+    monkeypatch.setattr(cuda, "libraries", lambda modules, extra: (tmp_path / "site",))
     monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
     devices = []
 
     def make(ending: Ending):
         sandbox = PretendSandbox(ending)
-        devices.append(
-            cuda.CudaDevice(sandbox=sandbox, scratch=tmp_path / "boxes", hardware=catalog.hardware("h100"), ordinal=0, backend="cupy")
-        )
+        devices.append(device(tmp_path, sandbox))
         return devices[-1], sandbox
 
     yield make
-    for device in devices:
-        device.close()
+    for one in devices:
+        one.close()
 
 
 def job(tmp_path: Path, mode: Mode = Mode.VERIFY) -> Job:
@@ -87,7 +111,7 @@ def job(tmp_path: Path, mode: Mode = Mode.VERIFY) -> Job:
     return Job(build=build, entry="solve", plan=None, calls=(call,), mode=mode)
 
 
-GOOD = {"calls": [{"label": "c", "samples_us": []}]}
+GOOD: dict = {}
 
 
 def test_a_job_that_ends_well_gives_its_outputs_and_says_what_it_knows(opened, tmp_path: Path) -> None:
@@ -102,7 +126,7 @@ def test_a_job_that_ends_well_gives_its_outputs_and_says_what_it_knows(opened, t
 @pytest.mark.parametrize(
     ("ending", "verdict", "words"),
     [
-        (ended(timed_out=True, returncode=-9), Verdict.TIMED_OUT, "no end after 30 s"),
+        (ended(timed_out=True, returncode=-9), Verdict.TIMED_OUT, "did not end within 10 s"),
         (ended(returncode=-11), Verdict.CRASHED, "SIGSEGV"),
         (ended(returncode=-40), Verdict.CRASHED, "signal 40"),  # real time: it has no name
         (ended(returncode=1, stderr="x\nlast words"), Verdict.CRASHED, "last words"),
@@ -119,14 +143,53 @@ def test_every_other_end_is_the_candidates_with_its_reason(opened, tmp_path: Pat
 
 
 def test_a_box_that_died_before_the_job_began_is_not_the_candidates_fault(opened, tmp_path: Path) -> None:
+    device, sandbox = opened(ended(returncode=-9, stdout=READY))
+    for box in sandbox.made:
+        box.player.close()
     with pytest.raises(DeviceLost, match="before its job began"):
-        opened(ended(returncode=-9, stdout=READY))[0].run(job(tmp_path))
+        device.run(job(tmp_path))
+
+
+def test_under_a_tool_that_is_so_too(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    with pytest.raises(DeviceLost, match="before its job began"):
+        opened(ended(returncode=-9, stdout=READY))[0].profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"])
+
+
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (ended(timed_out=True, returncode=-9), "did not end or came out wrong"),
+        (ended(returncode=-6), "did not end or came out wrong"),
+        (probed(right=False), "did not end or came out wrong"),
+        (probed(bytes_per_s=1e11), "at 5% of its bandwidth"),
+    ],
+)
+def test_after_a_failure_the_gpu_is_looked_at_and_one_that_is_not_fit_is_lost(opened, tmp_path: Path, probe: Ending, words: str) -> None:
+    device, sandbox = opened(ended(returncode=-11))
+    assert device.run(job(tmp_path)).failure is Verdict.CRASHED  # as well as at the start
+    sandbox.probe = probe
+    for box in sandbox.made:
+        box.probe = probe
+    with pytest.raises(DeviceLost, match=words):
+        device.run(job(tmp_path))
+
+
+def test_a_gpu_that_copies_wrongly_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(cuda, "libraries", lambda modules, extra: (tmp_path / "site",))
+    monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
+    sandbox = PretendSandbox(ended())
+    sandbox.probe = probed(right=False)
+    with pytest.raises(DeviceLost, match="does not copy 256 MiB right"):
+        device(tmp_path, sandbox)
 
 
 def test_a_box_sees_one_gpu_and_its_own_folders_alone(opened, tmp_path: Path) -> None:
     _, sandbox = opened(ended(report=GOOD))
     box = sandbox.boxes[0]
     assert box.env["CUDA_VISIBLE_DEVICES"] == "GPU-test"
+    assert box.channel
     assert len(box.writable) == 1 and box.writable[0].is_relative_to(tmp_path / "boxes")
     root = paths.data("sandbox").parent
     assert not any(root.is_relative_to(path) or path == root / "tasks" for path in box.readable)
@@ -154,11 +217,52 @@ def test_missing_counters_have_a_reason(opened, tmp_path: Path, monkeypatch: pyt
     assert "no table" in missing and "SIGSEGV" in missing
 
 
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (ended(returncode=-11), "crashed, the process died of SIGSEGV"),
+        (ended(returncode=1, stderr="x\nlast words"), "last words"),
+        (ended(report={"failure": "crashed", "detail": "c: illegal address"}), "crashed, c: illegal address"),
+        (ended(report={"failure": "passed", "detail": "as I say"}), "crashed, as I say"),
+        (ended(timed_out=True, returncode=-9), "timed out, no end after 30 s"),
+        (ended(report=GOOD), "no table"),
+    ],
+)
+def test_a_run_under_the_profiler_that_failed_says_how(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending, words: str) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    found = opened(ending)[0].profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"])
+    assert found.kernels == () and words in found.missing
+
+
+CLEAN = "========= COMPUTE-SANITIZER\n========= ERROR SUMMARY: 0 errors\n"
+
+
+def test_every_tool_of_the_sanitizer_looks_in_a_box_of_its_own(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ending(outputs: Path) -> BoxResult:
+        (outputs / "sanitizer.txt").write_text(CLEAN)
+        return ended(report=GOOD)(outputs)
+
+    monkeypatch.setattr(sanitizer, "find", lambda: Path("/opt/bin/compute-sanitizer"))
+    device, sandbox = opened(ending)
+    found = device.sanitize(job(tmp_path, Mode.PROFILE))
+    assert [(report.hazards, report.missing) for report in found] == [((), "")] * len(sanitizer.TOOLS)
+    around = [box for box in sandbox.boxes if box.command[0] == "/opt/bin/compute-sanitizer"]
+    assert len(around) == len(sanitizer.TOOLS)
+    for tool, box in zip(sanitizer.TOOLS, around, strict=True):
+        assert tool in " ".join(box.command)
+        assert Path("/opt/bin") in box.readable
+        assert not box.writable[0].exists()
+
+
+def test_a_sanitizer_that_is_not_there_is_named(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sanitizer, "find", lambda: None)
+    (report,) = opened(ended())[0].sanitize(job(tmp_path, Mode.PROFILE))
+    assert "compute-sanitizer" in report.missing and report.hazards == ()
+
+
 def test_without_gpu_or_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def opening(ordinal: int) -> None:
-        cuda.CudaDevice(
-            sandbox=PretendSandbox(ended()), scratch=tmp_path, hardware=catalog.hardware("h100"), ordinal=ordinal, backend="cupy"
-        )
+        device(tmp_path, PretendSandbox(ended()), ordinal)
 
     monkeypatch.setattr(nvml, "detect", list)
     with pytest.raises(ToolMissing, match="--device emulated"):
@@ -166,6 +270,6 @@ def test_without_gpu_or_library_the_remedy_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(nvml, "detect", lambda: [GPU])
     with pytest.raises(ToolMissing, match="no GPU 3"):
         opening(3)
-    monkeypatch.setattr(cuda.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match=r"kernelsearch\[gpu\]"):
         opening(0)

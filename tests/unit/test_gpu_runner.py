@@ -1,237 +1,290 @@
-"""The program inside the GPU box, on a GPU made of a dictionary: guard bands, poison, restored contents, packed arguments, sampling."""
+"""The program inside the box, on this process's memory: contents, poison, guard bands, digests, exports, and what it notices."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
+import dataclasses
+import json
+import os
+import re
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from runner_modules import NO_FLUSH, RUNNER, Served, call, compile_c, drawn, job, loaded, tensor
 
-from kernelsearch import paths
+from kernelsearch import contents, wire
+from kernelsearch.device.base import Mode, Scalar, Tensor, TimingPlan
+from kernelsearch.device.cuda_job import Delivery
+from kernelsearch.model import DType, Expression, Launch, LaunchPlan, Scratch
 
-RUNNER = paths.data("sandbox") / "runner"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, RUNNER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+N = 501  # odd, so that nothing ends on a word
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[ModuleType]:
-    """The runner's modules import each other by bare names, as they do in the box."""
-    names = ("gpu_base", "gpu_elf", "gpu_call", "gpu")
-    before = {name: sys.modules.get(name) for name in names}
-    modules = [load(name) for name in names]
-    modules[-1].FLUSH_BYTES = 0  # the pretended memory is small
-    yield modules[-1]
-    for name in names:
-        if before[name] is None:
-            sys.modules.pop(name)
-        else:
-            sys.modules[name] = before[name]
+def runner():
+    with loaded() as modules:
+        yield modules
 
 
-class PretendGpu:
-    """Memory is one array; a kernel is a Python function on it, named in the `kernels` given; events tell a made-up time."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory):
+    """`library(body)`: `solve(x, y, n)` with this body, on int32; the same body is built once."""
+    folder, made = tmp_path_factory.mktemp("libraries"), {}
 
-    l2_bytes = 4096
+    def build(body: str, before: str = "") -> Path:
+        if (body, before) not in made:
+            source = f'#include <stdint.h>\n{before}\nextern "C" void solve(int32_t* x, int32_t* y, int32_t n) {{ {body} }}\n'
+            made[body, before] = compile_c(source, folder / f"k{len(made)}.so")
+        return made[body, before]
 
-    def __init__(self, **kernels) -> None:
-        self.memory = np.zeros(1 << 20, np.uint8)
-        self.next = 256
-        self.kernels = kernels
-        self.freed: list[int] = []
-        self.clock_us = 0.0
-        self.launched = 0
-
-    def allocate(self, nbytes: int) -> int:
-        pointer, self.next = self.next, self.next + nbytes
-        return pointer
-
-    def free(self, pointer: int) -> None:
-        self.freed.append(pointer)
-
-    def upload(self, pointer: int, data: np.ndarray) -> None:
-        self.memory[pointer : pointer + data.nbytes] = data
-
-    def download(self, pointer: int, into: np.ndarray) -> None:
-        into[:] = self.memory[pointer : pointer + into.nbytes]
-
-    def copy(self, to: int, source: int, nbytes: int) -> None:
-        self.memory[to : to + nbytes] = self.memory[source : source + nbytes]
-
-    def fill(self, pointer: int, byte: int, nbytes: int) -> None:
-        self.memory[pointer : pointer + nbytes] = byte
-
-    def load(self, image: bytes) -> object:
-        return image
-
-    def prepare(self, module, kernel, grid, block, shared, params):
-        def launch() -> None:
-            self.launched += 1
-            self.clock_us += 7.0
-            self.kernels[kernel](self.memory, *(item.value for item in params))
-
-        return launch
-
-    def event(self) -> list[float]:
-        return [0.0]
-
-    def record(self, event: list[float]) -> None:
-        event[0] = self.clock_us
-
-    def wait(self, event: list[float]) -> None: ...
-
-    def elapsed_us(self, begin: list[float], end: list[float]) -> float:
-        return end[0] - begin[0]
-
-    def synchronise(self) -> None: ...
+    return build
 
 
-TIMING = {"warmup_ms": 0, "min_samples": 20, "max_samples": 50, "max_seconds": 100.0, "flush_l2": True}
+def one(*, inout: bool = False, file: Path | None = None, count: int = N):
+    """A call of solve(x, y, n)."""
+    x = tensor("x", DType.I32, count, 0, low=-100, span=201)
+    if file is not None:
+        x = Tensor(name="x", dtype=DType.I32, count=count, shape=(count,), file=file)
+    y = tensor("y", DType.I32, count, 1, read=inout, written=True, low=0, span=1000)
+    return call(x, y, Scalar(name="n", dtype=DType.I32, value=count))
 
 
-def serve(
-    runner: ModuleType, folder: Path, gpu: PretendGpu, *, written: bool = True, contents: bool = False, mode: str = "verify", **changes
-):
-    """One call of kernel `work(x, y, t, n)` on 5 elements of int32 x and y with a scratch buffer; y has `contents` or not."""
-    inputs, outputs = folder / "in", folder / "out"
-    inputs.mkdir()
-    outputs.mkdir()
-    (inputs / "x").write_bytes(np.arange(5, dtype=np.int32).tobytes())
-    (inputs / "y").write_bytes(np.full(5, 100, np.int32).tobytes())
-    (inputs / "artifact").write_bytes(b"\0.text._Z4workPiS_S_i\0.text.other\0")
-    (outputs / "y").write_bytes(bytes(20))
-    args = [
-        {"name": "x", "nbytes": 20, "input": "x", "output": None},
-        {"name": "y", "nbytes": 20, "input": "y" if contents else None, "output": "y" if written else None},
-        {"dtype": "i32", "value": 5},
-    ]
-    launch = {
-        "kernel": "work",
-        "grid": [1, 1, 1],
-        "block": [5, 1, 1],
-        "shared": 0,
-        "args": [{"arg": 0}, {"arg": 1}, {"scratch": 0}, {"arg": 2}],
-    }
-    calls = [{"label": "c", "args": args, "scratch": [8], "launches": [launch | changes]}]
-    report = runner._serve(gpu, {"mode": mode, "entry": None, "timing": TIMING, "calls": calls}, inputs, outputs)
-    return report, np.fromfile(outputs / "y", np.int32)
+ADD = "for (int i = 0; i < n; ++i) y[i] = x[i] + 1;"
+COPY = "for (int i = 0; i < n; ++i) y[i] = x[i];"
 
 
-def ints(memory: np.ndarray, pointer: int, count: int = 5) -> np.ndarray:
-    return memory[pointer : pointer + 4 * count].view(np.int32)
+def test_a_call_gets_the_contents_of_its_key_and_its_outputs_leave_under_their_digest(runner, library, tmp_path: Path) -> None:
+    planned = one()
+    served = Served(runner, job(library(ADD), planned), tmp_path)
+    found = {}
+    for key, distribution in ((1, "normal"), (2**63 + 5, "spikes")):
+        answer = served.call(key, distribution=distribution, seal=key)
+        y = served.exported()["y"]
+        np.testing.assert_array_equal(np.frombuffer(y, np.int32), drawn(planned, "x", key, distribution) + 1)
+        assert answer.digest == contents.digest(y, key)
+        assert answer.flags == 0 and answer.claimed_us > 0
+        found[key] = y
+    assert len(set(found.values())) == 2
+    served.delivery.close()
 
 
-def test_outputs_are_written_and_memory_is_given_back(runner: ModuleType, tmp_path: Path) -> None:
-    def work(memory, x, y, t, n):
-        ints(memory, y, n)[:] = ints(memory, x, n) + 1
-
-    gpu = PretendGpu(_Z4workPiS_S_i=work)
-    report, y = serve(runner, tmp_path, gpu)
-    assert report == {"failure": None, "detail": "", "calls": [{"label": "c", "samples_us": []}], "notes": {}}
-    assert y.tolist() == [1, 2, 3, 4, 5]
-    assert len(gpu.freed) == 3
-
-
-def test_outputs_and_scratch_are_poison_before_the_launch(runner: ModuleType, tmp_path: Path) -> None:
-    seen = []
-
-    def work(memory, x, y, t, n):
-        seen.append((ints(memory, y).tolist(), ints(memory, t, 2).tolist()))
-
-    _, y = serve(runner, tmp_path, PretendGpu(_Z4workPiS_S_i=work))
-    assert seen == [([-1] * 5, [-1, -1])]
-    assert y.tolist() == [-1] * 5
+@pytest.mark.parametrize("dtype", list(DType))
+def test_an_output_holds_poison_of_either_kind_before_the_call(runner, library, tmp_path: Path, dtype: DType) -> None:
+    planned = call(
+        tensor("x", DType.I32, 3, span=1), tensor("y", dtype, N, 1, read=False, written=True), Scalar(name="n", dtype=DType.I32, value=3)
+    )
+    served = Served(runner, job(library("(void)0;"), planned), tmp_path)
+    found = {}
+    for poison in (0, 9, 10):
+        assert served.call(poison=poison).flags == 0
+        found[poison] = served.exported()["y"]
+    assert set(found[0]) == {0xFF}
+    assert len(set(found.values())) == 3
+    values = np.frombuffer(found[9], contents.STORED[dtype.value])
+    if dtype is DType.BF16:
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    if dtype.is_float:
+        assert np.isfinite(values).all() and (np.abs(values) >= 4096).all()
+        assert (values > 0).any() and (values < 0).any()
+    served.delivery.close()
 
 
 @pytest.mark.parametrize(
-    ("buffer", "index", "words"),
+    ("body", "flag", "owner"),
     [
-        ("y", 5, "past the end of y"),
-        ("y", -1, "before the start of y"),
-        ("x", 5, "past the end of x"),
-        ("t", 2, "past the end of a scratch"),
+        ("y[n] ^= 1;", wire.Flag.BAND_CHANGED, 1),
+        ("((char*)y)[4 * n + 255] ^= 1;", wire.Flag.BAND_CHANGED, 1),
+        ("y[-1] ^= 1;", wire.Flag.BAND_CHANGED, 1),
+        ("((char*)y)[-256] ^= 1;", wire.Flag.BAND_CHANGED, 1),
+        ("x[n] ^= 1;", wire.Flag.BAND_CHANGED, 0),
+        ("x[-64] ^= 1;", wire.Flag.BAND_CHANGED, 0),
+        ("x[n - 1] ^= 1;", wire.Flag.INPUT_CHANGED, 0),
+        ("((char*)x)[0] ^= 1;", wire.Flag.INPUT_CHANGED, 0),
     ],
 )
-def test_a_write_beside_a_buffer_is_cheating(runner: ModuleType, tmp_path: Path, buffer: str, index: int, words: str) -> None:
-    def work(memory, x, y, t, n):
-        ints(memory, {"x": x, "y": y, "t": t}[buffer] + 4 * index, 1)[0] ^= 1
-
-    report, _ = serve(runner, tmp_path, PretendGpu(_Z4workPiS_S_i=work))
-    assert report["failure"] == "cheated"
-    assert words in report["detail"]
-
-
-def test_a_changed_input_is_cheating_whichever_tensor_it_is(runner: ModuleType, tmp_path: Path) -> None:
-    def work(memory, x, y, t, n):
-        ints(memory, y)[3] = 0
-
-    report, _ = serve(runner, tmp_path, PretendGpu(_Z4workPiS_S_i=work), contents=True, written=False)
-    assert (report["failure"], report["detail"]) == ("cheated", "c: changed its input y")
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_write_where_it_may_not_is_flagged(runner, library, tmp_path: Path, body: str, flag: wire.Flag, owner: int, place: int) -> None:
+    served = Served(runner, job(library(COPY + body), one()), tmp_path)
+    for key in (1, 2):  # prepared anew for each call
+        answer = served.call(key, place=place)
+        assert (answer.flags, answer.region) == (flag, owner)
+    served.delivery.close()
 
 
-def test_every_timed_launch_starts_from_the_same_contents(runner: ModuleType, tmp_path: Path) -> None:
-    def work(memory, x, y, t, n):
-        ints(memory, y)[:] += ints(memory, x)
-
-    gpu = PretendGpu(_Z4workPiS_S_i=work)
-    report, y = serve(runner, tmp_path, gpu, contents=True, mode="time")
-    assert y.tolist() == [100, 101, 102, 103, 104]
-    assert report["calls"][0]["samples_us"] == [7.0] * 20  # no spread, so the smallest number suffices
-    assert gpu.launched == 21
-    assert report["notes"] == {"empty event pair µs": "0.00"}
+def test_an_input_from_a_file_is_put_in_place_anew_and_watched(runner, library, tmp_path: Path) -> None:
+    given = np.arange(N, dtype=np.int32)
+    (tmp_path / "x").write_bytes(given.tobytes())
+    served = Served(runner, job(library(COPY + "x[0] = 77;"), one(file=tmp_path / "x")), tmp_path)
+    for key in (1, 2):
+        assert served.call(key).flags == wire.Flag.INPUT_CHANGED
+        np.testing.assert_array_equal(np.frombuffer(served.exported()["y"], np.int32), given)
+    served.delivery.close()
 
 
-def test_samples_that_vary_are_taken_up_to_the_most(runner: ModuleType, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-
-    def work(memory, x, y, t, n):
-        gpu.clock_us += float(rng.integers(0, 9))
-
-    gpu = PretendGpu(_Z4workPiS_S_i=work)
-    report, _ = serve(runner, tmp_path, gpu, mode="time")
-    assert len(report["calls"][0]["samples_us"]) == 50
+def test_what_is_read_and_written_starts_from_its_contents_at_every_call(runner, library, tmp_path: Path) -> None:
+    planned = one(inout=True)
+    served = Served(runner, job(library("for (int i = 0; i < n; ++i) y[i] += x[i];"), planned), tmp_path)
+    for key in (5, 5, 6):
+        assert served.call(key, poison=3).flags == 0
+        np.testing.assert_array_equal(np.frombuffer(served.exported()["y"], np.int32), drawn(planned, "x", key) + drawn(planned, "y", key))
+    served.delivery.close()
 
 
-def test_time_runs_out_before_the_fewest_samples(runner: ModuleType) -> None:
-    timing = TIMING | {"max_seconds": 1.0}
-    assert not runner._enough([5.0, 5.0], timing, seconds=9.0)
-    assert runner._enough([5.0, 5.0, 5.0], timing, seconds=9.0)
+LATE = """
+#include <atomic>
+#include <thread>
+static std::atomic<int> stage{0};
+static std::thread worker;
+extern "C" void let_go(void) { if (worker.joinable()) { stage = 1; worker.join(); stage = 0; } }
+"""
+LATER = "worker = std::thread([=] { while (!stage) std::this_thread::yield(); for (int i = 0; i < n; ++i) y[i] = x[i] + 1; });"
 
 
-def test_a_cuda_error_is_a_crash_with_its_name(runner: ModuleType, tmp_path: Path) -> None:
-    failure = sys.modules["gpu_base"].CudaFailure
+def test_work_that_goes_on_behind_the_call_is_late(runner, library, tmp_path: Path) -> None:
+    late = library(LATER, LATE)
 
-    def work(memory, x, y, t, n):
-        raise failure("cudaErrorIllegalAddress: an illegal memory access was encountered")
+    class Busy(runner["gpu_host"].HostGpu):
+        """Waits for what the candidate left running, as a GPU does for its streams."""
 
-    report, _ = serve(runner, tmp_path, PretendGpu(_Z4workPiS_S_i=work))
-    assert report["failure"] == "crashed"
-    assert report["detail"].startswith("c: cudaErrorIllegalAddress")
+        def synchronise(self) -> None:
+            served.program._library.let_go()
+
+    served = Served(runner, job(late, one()), tmp_path, Busy())
+    answer = served.call(4, seal=3)
+    assert answer.flags == wire.Flag.LATE
+    y = served.exported()["y"]
+    assert answer.digest == contents.digest(y, 3)  # of what is there in the end
+    np.testing.assert_array_equal(np.frombuffer(y, np.int32), drawn(one(), "x", 4) + 1)
+    served.delivery.close()
+
+
+def test_several_sets_of_buffers_lie_apart_and_another_call_gives_them_back(runner, library, tmp_path: Path) -> None:
+    seen = 'static intptr_t last; extern "C" intptr_t where(void) { return last; }'
+    served = Served(runner, job(library("last = (intptr_t)y;" + COPY, seen), one(), one(count=7)), tmp_path, exports=(0, 1))
+    where = served.program._library.where
+    where.restype = ctypes.c_ssize_t
+    empty = len(served.gpu._memory)
+    addresses = []
+    for place in (0, 1, 2, 1):
+        served.call(place=place)
+        addresses.append(where())
+    assert len(set(addresses)) == 3 and addresses[1] == addresses[3]
+    assert len(served.gpu._memory) == empty + 6
+    served.call(number=1)
+    assert len(served.gpu._memory) == empty + 2
+    assert len(served.exported(1)["y"]) == 28
+    served.delivery.close()
+
+
+def test_it_can_be_woken_without_a_call(runner, library, tmp_path: Path) -> None:
+    served = Served(runner, job(library("*(volatile int*)0 = 0;"), one()), tmp_path)
+    (answer,) = served.ask(wire.Order(wire.Op.WAKE, seal=9))
+    assert answer.op is wire.Op.AWAKE
+    served.delivery.close()
+
+
+def test_the_flush_lies_between_the_inputs_and_the_call(runner, library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner["gpu_serve"], "FLUSH_BYTES", 4096)
+    did = []
+
+    class Told(runner["gpu_host"].HostGpu):
+        def fill(self, pointer: int, byte: int, nbytes: int) -> None:
+            did.append(nbytes)
+            super().fill(pointer, byte, nbytes)
+
+        def record(self, event) -> None:
+            did.append("record")
+            super().record(event)
+
+    served = Served(runner, job(library(COPY), one(), timing=TimingPlan(flush_l2=True)), tmp_path, Told())
+    assert served.call().flags == 0
+    assert did[-3:] == [4096, "record", "record"]
+    served.delivery.close()
+
+
+ONE = Expression("1")
+
+
+def plan(kernel: str = "work") -> LaunchPlan:
+    launch = Launch(kernel=kernel, grid=(ONE, ONE, ONE), block=(ONE, ONE, ONE), args=("x", "y", "t", "n"))
+    return LaunchPlan(launches=(launch,), scratch=(Scratch(name="t", dtype=DType.I32, extent=Expression("2")),))
+
+
+@pytest.fixture
+def kernels(runner, tmp_path: Path):
+    """A job of kernels, on memory where a kernel is a Python function named in `made`."""
+    made = {}
+    artifact = tmp_path / "kernels"
+    artifact.write_bytes(b"\0.text._Z4workPiS_S_i\0.text.other\0")
+
+    class WithKernels(runner["gpu_host"].HostGpu):
+        def load(self, image: bytes) -> bytes:
+            return image
+
+        def prepare(self, module, kernel, grid, block, shared, params):
+            return lambda: made[kernel](*(item.value for item in params))
+
+    def serve(kernel: str = "work", **functions) -> Served:
+        made.update(functions)
+        return Served(runner, job(artifact, one(), entry=None, plan=plan(kernel)), tmp_path, WithKernels())
+
+    return serve
+
+
+def ints(pointer: int, count: int = N) -> np.ndarray:
+    return np.frombuffer((ctypes.c_int32 * count).from_address(pointer), np.int32)
+
+
+def test_kernels_get_their_arguments_and_poisoned_scratch(kernels) -> None:
+    seen = []
+
+    def work(x: int, y: int, t: int, n: int) -> None:
+        seen.append(ints(t, 2).tolist())
+        ints(y)[:] = ints(x) * n
+
+    served = kernels(_Z4workPiS_S_i=work)
+    assert served.call(3).flags == 0
+    np.testing.assert_array_equal(np.frombuffer(served.exported()["y"], np.int32), drawn(one(), "x", 3) * N)
+    served.call(3, poison=8)
+    assert seen[0] == [-1, -1] and seen[1] not in ([-1, -1], [0, 0])
+
+
+@pytest.mark.parametrize("index", [2, -1])
+def test_a_write_beside_a_scratch_buffer_is_flagged(kernels, index: int) -> None:
+    def work(x: int, y: int, t: int, n: int) -> None:
+        ints(t + 4 * index, 1)[0] ^= 1
+
+    answer = kernels(_Z4workPiS_S_i=work).call()
+    assert (answer.flags, answer.region) == (wire.Flag.BAND_CHANGED, 3)  # behind the three arguments
 
 
 @pytest.mark.parametrize("kernel", ["wor", "ork", "4work", "absent"])
-def test_a_kernel_is_found_by_its_own_name_alone(runner: ModuleType, tmp_path: Path, kernel: str) -> None:
-    report, _ = serve(runner, tmp_path, PretendGpu(), kernel=kernel)
-    assert report["failure"] == "crashed"
-    assert f"{kernel!r} is missing" in report["detail"]
+def test_a_kernel_is_found_by_its_own_name_alone(runner, kernels, kernel: str) -> None:
+    with pytest.raises(runner["gpu_base"].CudaFailure, match=f"'{kernel}' is missing"):
+        kernels(kernel).call()
 
 
-def test_a_shared_object_that_does_not_load_is_a_crash(runner: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "artifact").write_bytes(b"not an ELF file")
-    job = {"mode": "verify", "entry": "solve", "timing": TIMING, "calls": []}
-    assert runner._serve(PretendGpu(), job, tmp_path, tmp_path)["failure"] == "crashed"
+def test_a_probe_that_copies_wrongly_says_so(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner["gpu"], "_PROBE_WORDS", 64)
+
+    class Copies(runner["gpu_host"].HostGpu):
+        missing = 0
+
+        def prepare(self, module, kernel, grid, block, shared, params):
+            assert kernel == "ks_copy"
+            source, target, count = (item.value for item in params)
+            return lambda: self.copy(target, source, 8 * count - self.missing)
+
+    gpu = Copies()
+    notes = runner["gpu"]._probe(gpu, None)
+    assert notes["probe ok"] == "True" and float(notes["probe bytes/s"]) > 0
+    gpu.missing = 1
+    assert runner["gpu"]._probe(gpu, None)["probe ok"] == "False"
 
 
 @pytest.mark.parametrize(
@@ -247,20 +300,144 @@ def test_a_shared_object_that_does_not_load_is_a_crash(runner: ModuleType, tmp_p
         ("f32", 2, "f", 2.0),
     ],
 )
-def test_scalars_are_packed_by_their_type(runner: ModuleType, dtype: str, value: float, code: str, packed: float) -> None:
-    item = sys.modules["gpu_base"].param(dtype, value)
+def test_scalars_are_packed_by_their_type(runner, dtype: str, value: float, code: str, packed: float) -> None:
+    item = runner["gpu_base"].param(dtype, value)
     assert (item.code, item.value) == (code, packed)
 
 
-def test_a_function_that_a_library_hides_is_found_beside_one_that_it_exports(runner: ModuleType, tmp_path: Path) -> None:
-    source, library = tmp_path / "k.c", tmp_path / "k.so"
+def test_a_function_that_a_library_hides_is_found_beside_one_that_it_exports(runner, tmp_path: Path) -> None:
+    source, built = tmp_path / "k.c", tmp_path / "k.so"
     source.write_text('__attribute__((visibility("hidden"))) int hidden(void) { return 41; }\nint solve(void) { return hidden() + 1; }')
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O0", "-o", str(library), str(source)], check=True)
-    elf = sys.modules["gpu_elf"]
-    solve = elf.address_of(ctypes.CDLL(str(library)), "solve")
-    found = elf.addresses(library, ("hidden", "absent"), "solve", solve)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O0", "-o", str(built), str(source)], check=True)
+    elf = runner["gpu_elf"]
+    solve = elf.address_of(ctypes.CDLL(str(built)), "solve")
+    found = elf.addresses(built, ("hidden", "absent"), "solve", solve)
     assert found.keys() == {"hidden"}
     assert ctypes.CFUNCTYPE(ctypes.c_int)(found["hidden"])() == 41
     stripped = tmp_path / "stripped.so"  # not in place: the library is mapped into this process
-    subprocess.run(["strip", "-o", str(stripped), str(library)], check=True)
+    subprocess.run(["strip", "-o", str(stripped), str(built)], check=True)
     assert elf.addresses(stripped, ("hidden",), "solve", solve) == {}
+
+
+RUNTIME = """
+static int code = 1;
+extern "C" __attribute__((visibility("hidden"))) int cudaGetLastError(void) { int was = code; code = 0; return was; }
+extern "C" __attribute__((visibility("hidden"))) const char* cudaGetErrorName(int) { return "cudaErrorInvalidValue"; }
+"""
+
+
+def test_an_error_that_the_candidates_own_runtime_holds_back_is_a_failure_of_the_call(runner, library, tmp_path: Path) -> None:
+    body = "if (cudaGetLastError() == 5) cudaGetErrorName(5); code = 1;"  # keeps both functions
+    served = Served(runner, job(library(body, RUNTIME), one()), tmp_path)
+    with pytest.raises(runner["gpu_base"].CudaFailure, match="cudaErrorInvalidValue after the launcher returned"):
+        served.call()
+    served.delivery.close()
+
+
+class Process:
+    """`gpu.py host` itself, with our end of its channel."""
+
+    def __init__(self, wanted, folder: Path) -> None:
+        self.inputs, self.outputs = folder / "in", folder / "out"
+        self.inputs.mkdir()
+        self.outputs.mkdir()
+        (folder / "lock").touch()
+        self.delivery = Delivery(wanted, self.inputs, self.outputs, None, (0,) if wanted.mode is Mode.VERIFY else ())
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.settimeout(30)
+        command = [sys.executable, str(RUNNER / "gpu.py"), "host", str(self.inputs), str(self.outputs), str(folder / "lock")]
+        with theirs:
+            self.process = subprocess.Popen(
+                [*command, wire.__file__, contents.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, "KS_CHANNEL": str(theirs.fileno()), "SEEN": str(folder / "seen")},
+            )
+        self.facts = json.loads(self.process.stdout.readline())["facts"]
+
+    def end(self, said: str = "go\n") -> tuple[int, list[str]]:
+        """Exit code, and the lines that it said since it was ready."""
+        out, _ = self.process.communicate(said or None, timeout=60)
+        self.channel.close()
+        return self.process.returncode, out.splitlines()
+
+
+def test_the_program_serves_a_job_over_its_channel_and_reports_no_failure(library, tmp_path: Path) -> None:
+    process = Process(job(library(ADD), one()), tmp_path)
+    assert process.facts.keys() == {"cpu"}
+    process.process.stdin.write("go\n")
+    process.process.stdin.flush()
+    assert wire.read_answer(process.channel.recv(64)).op is wire.Op.READY
+    process.channel.sendall(wire.Order(wire.Op.CALL, key=6, seal=2).pack())
+    answer = wire.read_answer(process.channel.recv(64))
+    process.channel.sendall(wire.Order(wire.Op.EXPORT, 0).pack())
+    assert wire.read_answer(process.channel.recv(64)).op is wire.Op.EXPORTED
+    process.channel.sendall(wire.Order(wire.Op.END).pack())
+    assert process.end("") == (0, ['{"begun": true}'])
+    report = process.delivery.report()
+    assert (report.failure, report.detail) == (None, "")
+    y = (process.outputs / "0-1.bin").read_bytes()
+    np.testing.assert_array_equal(np.frombuffer(y, np.int32), drawn(one(), "x", 6) + 1)
+    assert answer.digest == contents.digest(y, 2)
+    process.delivery.close()
+
+
+def test_a_box_that_is_not_needed_ends_by_itself(library, tmp_path: Path) -> None:
+    process = Process(job(library(ADD), one()), tmp_path)
+    assert process.end("") == (0, [])
+    assert process.delivery.report() is None
+    process.delivery.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (lambda library, folder: job(folder / "no-elf", one()), "loading: .*artifact"),
+        (lambda library, folder: job(library(ADD), one(), entry="resolve"), "loading: .*undefined symbol: resolve"),
+        (lambda library, folder: job(folder / "no-elf", one(), entry=None, plan=plan()), "loading: there is no GPU to load a cubin on"),
+    ],
+    ids=["not a library", "no entry", "kernels"],
+)
+def test_what_cannot_be_loaded_is_reported_as_a_crash_before_any_answer(library, tmp_path: Path, wanted, words: str) -> None:
+    (tmp_path / "no-elf").write_bytes(b"not an ELF file")
+    process = Process(wanted(library, tmp_path), tmp_path)
+    assert process.end() == (0, ['{"begun": true}'])
+    report = process.delivery.report()
+    assert report.failure == "crashed"
+    assert re.search(words, report.detail)
+    process.delivery.close()
+
+
+def test_a_failure_in_a_call_is_reported_with_the_calls_label(library, tmp_path: Path) -> None:
+    body = "if (cudaGetLastError() == 5) cudaGetErrorName(5); code = 1;"
+    process = Process(job(library(body, RUNTIME), one()), tmp_path)
+    process.channel.sendall(wire.Order(wire.Op.CALL).pack())
+    process.end()
+    report = process.delivery.report()
+    assert (report.failure, report.detail) == ("crashed", "c: cudaErrorInvalidValue after the launcher returned")
+    process.delivery.close()
+
+
+def test_a_process_that_dies_leaves_no_report(library, tmp_path: Path) -> None:
+    process = Process(job(library("__builtin_trap();"), one()), tmp_path)
+    process.channel.sendall(wire.Order(wire.Op.CALL).pack())
+    code, _ = process.end()
+    assert code == -signal.SIGILL
+    assert process.delivery.report() is None
+    process.delivery.close()
+
+
+DUMP = "#include <stdio.h>\n#include <stdlib.h>"
+APPEND = 'FILE* f = fopen(getenv("SEEN"), "ab"); fwrite(x, 4, n, f); fclose(f);'
+
+
+def test_under_a_tool_each_call_is_made_once_with_the_contents_of_the_job(library, tmp_path: Path) -> None:
+    calls = [dataclasses.replace(one(), label=str(key), key=key, distribution="uniform") for key in (11, 2**64 - 1)]
+    process = Process(job(library(APPEND, DUMP), *calls, mode=Mode.PROFILE, timing=NO_FLUSH), tmp_path)
+    assert process.end() == (0, ['{"begun": true}'])
+    assert process.delivery.report().failure is None
+    wanted = np.concatenate([drawn(one(), "x", key, "uniform") for key in (11, 2**64 - 1)])
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "seen", np.int32), wanted)
+    process.delivery.close()

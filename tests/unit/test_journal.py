@@ -24,14 +24,14 @@ from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
 
 
-def attempt(parent: int | None, ticket: int, time_us: float = 10.0, **fields) -> Attempt:
+def attempt(parent: int | None, ticket: int, time_us: float = 10.0, *, against: str = "", **fields) -> Attempt:
     source = f"// candidate {ticket}\n" * 20
     proposal = None if parent is None else Proposal(ticket=ticket, parent=parent, seed=ticket)
     values = {
         "proposal": proposal,
         "outcome": Outcome.EVALUATED,
         "candidate": Candidate(task="t", source=source, origin=Origin(proposer="test", prompt="p" * 500)),
-        "evaluation": passing(time_us),
+        "evaluation": passing(time_us, str(ticket), against=against),
         "usage": Usage(input_tokens=3, usd=0.25, calls=1),
     }
     return Attempt(**{**values, **fields})
@@ -40,8 +40,8 @@ def attempt(parent: int | None, ticket: int, time_us: float = 10.0, **fields) ->
 @pytest.fixture
 def journal(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl", Blobs(tmp_path / "blobs"))
-    for number, (parent, time_us) in enumerate([(None, 10.0), (0, 8.0), (0, 12.0), (1, 4.0)]):
-        journal.append(attempt(parent, number, time_us), Reward(value=float(number)), at_seconds=number * 1.5)
+    for number, (parent, time_us, against) in enumerate([(None, 10.0, ""), (0, 8.0, "0"), (0, 12.0, ""), (1, 4.0, "1")]):
+        journal.append(attempt(parent, number, time_us, against=against), Reward(value=float(number)), at_seconds=number * 1.5)
     yield journal
     journal.close()
 

@@ -71,6 +71,16 @@ def test_every_node_is_announced_once_in_order(journal):
     assert events[-1].best is journal.best
 
 
+def test_the_best_is_the_last_that_was_confirmed(journal):
+    bests = []
+    search(run_with(Budget(candidates=20), lambda event: bests.append(event.best)), mcts(), FakeWorker(), journal)
+    times = [best.time_us for best in bests]
+    assert times == sorted(times, reverse=True) and len(set(times)) > 2
+    assert journal.best.time_us == min(node.time_us for node in journal.nodes)
+    confirmed = [node for node in journal.nodes if node.evaluation.confirmation is not None]
+    assert journal.best is confirmed[-1]
+
+
 def test_nonsense_for_ever_is_ended_by_the_budget(journal):
     nonsense = {
         ticket: lambda p: Attempt(proposal=p, outcome=Outcome.UNUSABLE, detail="no edit", usage=Usage(input_tokens=5, calls=1))

@@ -142,10 +142,11 @@ def test_a_kernel_that_was_not_reported_has_no_resources():
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
 def test_hardware_profiles_are_whole_and_say_where_their_numbers_come_from(path: Path):
     hardware = read(path)
-    described = {"name", "arch", "sources", "launch_us"}
+    described = {"name", "arch", "sources", "launch_us", "measured"}
     limits = {"shared_bytes_per_sm", "shared_bytes_per_block", "registers_per_sm", "threads_per_sm", "blocks_per_sm"}
     fields = {field.name for field in dataclasses.fields(Hardware)}
     assert set(hardware.sources) == fields - described - limits | {"limits"}
+    assert hardware.measured == {}, "what was measured belongs to one GPU, not to its kind"
     lanes = hardware.fp32_flops / (2 * hardware.sm_count * hardware.clock_hz)
     assert lanes == pytest.approx(64, rel=0.02) or lanes == pytest.approx(128, rel=0.02)
     assert modelled(copy_launch(), hardware).us > 0

@@ -52,7 +52,7 @@ def total_task(k: int, distribution: Distribution):
 
 def worst(task, tmp_path, compute, seed: int = 0) -> float:
     """The error over its gate of what `compute` makes of the task's inputs."""
-    planned = prepare(task, tmp_path, seed).calls[0]
+    planned = prepare(task, tmp_path, f"seed {seed}").calls[0]
     dtype = task.arg("c").dtype
     values = np.asarray(compute(**planned.inputs()))
     return compare("c", encode(values, dtype), dtype, reference.compute(task, planned)["c"], gate(task, planned.case, dtype)).worst
@@ -197,7 +197,7 @@ def test_a_reference_that_insists_on_float64_has_no_trusted_run(tmp_path) -> Non
 
 
 def expected_of(task, tmp_path):
-    planned = prepare(task, tmp_path, 0).calls[0]
+    planned = prepare(task, tmp_path, "seed 0").calls[0]
     return reference.compute(task, planned)["c"]
 
 

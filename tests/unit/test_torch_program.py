@@ -23,18 +23,8 @@ _NUMPY = {DType.F32: np.float32, DType.I64: np.int64, DType.BOOL: np.uint8}
 
 @pytest.fixture(scope="module")
 def runner():
-    """The runner's modules; torch's own functions that they replace are put back."""
-    from torch.utils import cpp_extension
-
-    before = {name: sys.modules.get(name) for name in problems.MODULES}
-    functions = cpp_extension.load, cpp_extension.load_inline
-    yield problems.load_runner()
-    cpp_extension.load, cpp_extension.load_inline = functions
-    for name, module in before.items():
-        if module is None:
-            sys.modules.pop(name)
-        else:
-            sys.modules[name] = module
+    with problems.torch_runner() as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")
@@ -54,47 +44,32 @@ class Run:
 
     def __init__(self, runner, task: Task, source: str, folder: Path) -> None:
         self.runner, self.task = runner, task
-        self.gpu = problems.HostGpu()
         artifact = folder / "artifact"
         with zipfile.ZipFile(artifact, "w") as archive:
             archive.writestr("candidate.py", source)
-        self.folder = folder
         spec = json.loads(json.dumps(asdict(task.torch)))  # as it comes out of job.json
-        self.program = runner["torch_program"].TorchProgram(self.gpu, artifact, spec, task.entry, "cpu")
-        self.calls: list = []
+        self.bench = problems.Bench(runner, artifact, spec, task.entry, folder)
+        self.gpu, self.program = self.bench.gpu, self.bench.program
         self.exact: dict[str, np.ndarray] = {}
 
-    def prepared(self, seed: int):
+    def prepared(self, seed: int) -> problems.Prepared:
         """A call with contents of its own, its outputs poisoned."""
         rng = np.random.default_rng(seed)
         contents = {arg.name: self._drawn(arg, rng) for arg in self.task.inputs}
         self.exact = oracle.compute(self.task, contents)
-        args = []
-        for arg in self.task.args:
-            file = None
-            if arg.name in contents:
-                file = f"{seed}-{arg.name}"
-                (self.folder / file).write_bytes(contents[arg.name].tobytes())
-            nbytes = int(np.prod(self._shape(arg))) * arg.dtype.size
-            output = None if arg.is_read else f"out-{arg.name}"
-            args.append({"name": arg.name, "dtype": arg.dtype.value, "nbytes": nbytes, "input": file, "output": output})
-        spec = {"label": str(seed), "args": args, "scratch": [], "launches": []}
-        call = self.runner["gpu_call"].Call(self.gpu, self.program, spec, self.folder)
-        call.reset()
-        return call
+        return self.bench.prepared(str(seed), contents, [(arg.name, arg.dtype.value, self._shape(arg)) for arg in self.task.args])
 
     def go(self, seed: int = 1) -> dict[str, np.ndarray]:
         call = self.prepared(seed)
         call.launch()
-        assert call.tampering() is None
+        assert call.changed is None
         return self.outputs(call)
 
-    def outputs(self, call) -> dict[str, np.ndarray]:
+    def outputs(self, call: problems.Prepared) -> dict[str, np.ndarray]:
         found = {}
         for arg in self.task.outputs:
-            tensor = next(tensor for tensor in call._tensors if tensor.name == arg.name)
             found[arg.name] = np.empty(self._shape(arg), _NUMPY[arg.dtype])
-            self.gpu.download(tensor.buffer.pointer, found[arg.name])
+            self.gpu.download(call.tensor(arg.name).buffer.pointer, found[arg.name])
         return found
 
     def _shape(self, arg: Arg) -> tuple[int, ...]:
@@ -218,10 +193,8 @@ def test_outputs_that_were_not_computed_from_these_inputs_are_wrong(runner, task
     run = Run(runner, tasks["SOFTMAX"], source, tmp_path)
     shared = run.prepared(1)
     shared.launch()
-    for tensor in shared._tensors:  # new contents at the same address
-        if tensor.name == "x0":
-            fresh = np.random.default_rng(9).standard_normal((6, 32)).astype(np.float32)
-            run.gpu.upload(tensor.buffer.pointer, fresh)
+    fresh = np.random.default_rng(9).standard_normal((6, 32)).astype(np.float32)
+    run.gpu.upload(shared.tensor("x0")._pristine.pointer, fresh)  # new contents at the same address
     shared.reset()
     shared.launch()
     while torch._C._len_torch_dispatch_stack():
@@ -234,12 +207,12 @@ def test_writing_an_input_or_a_parameter_shows(runner, tasks, tmp_path):
     run = Run(runner, tasks["SOFTMAX"], softmax("y = torch.softmax(x, 1)\nx.zero_()\nreturn y"), tmp_path)
     call = run.prepared(1)
     call.launch()
-    assert call.tampering() == "changed its input x0"
+    assert call.changed == "x0"
     source = tasks["LINEAR"].baseline.replace("return torch", "self.linear.bias.data[0] = 0\n        return torch")
     run = Run(runner, tasks["LINEAR"], source, tmp_path)
     call = run.prepared(1)
     call.launch()
-    assert call.tampering() == "changed its input w_linear_bias"
+    assert call.changed == "w_linear_bias"
 
 
 def test_weights_packed_in_the_constructor_are_stale(runner, tasks, tmp_path):
@@ -331,10 +304,10 @@ def test_memory_that_is_handed_out_next_is_poisoned(runner, tasks, tmp_path, mon
 def test_what_is_not_the_candidates_is_done_before_and_after(runner, tasks, tmp_path):
     run = Run(runner, tasks["LINEAR"], tasks["LINEAR"].baseline, tmp_path)
     call = run.prepared(1)
-    (forward,) = call._launches
+    (forward,) = call.call._launches
     forward.ready()
     bound = run.program._held["linear.weight"].data_ptr()
-    assert bound == next(tensor for tensor in call._tensors if tensor.name == "w_linear_weight").buffer.pointer
+    assert bound == call.tensor("w_linear_weight").buffer.pointer
     forward.compute()
     assert np.isnan(run.outputs(call)["y0"]).all()  # still poisoned
     forward.collect()

@@ -1,0 +1,287 @@
+"""The timekeeper's own process, between boxes that are threads of the test: pairs, keys, decoys, exports, and every way not to answer."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict
+
+import pytest
+from players import PLAIN, Player
+
+from kernelsearch import wire
+from kernelsearch.device.base import TimingPlan
+from kernelsearch.device.timekeeper import Timekeeper, unexplained
+
+
+@pytest.fixture(scope="module")
+def keeper():
+    opened = Timekeeper()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def player():
+    """Boxes that are closed with the test."""
+    made = []
+
+    def make(**options) -> Player:
+        made.append(Player(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def schedule(*, samples=(), decoys=(), calls: int = 1, sets: int = 3, timeout_s: float = 60.0, call_s: float = 10.0, **plan):
+    timing = {"warmup_ms": 0.0, "min_samples": 20, "max_samples": 40, "max_seconds": 30.0} | plan
+    one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets}
+    return {"calls": [one] * calls, "plan": asdict(TimingPlan(**timing)), "timeout_s": timeout_s, "call_s": call_s, "gpu": ""}
+
+
+def vary(count: int) -> float:
+    """Claims with some spread, so that the median is not known at once."""
+    return 100.0 + 10 * (count * 7 % 11)
+
+
+def test_both_sides_get_the_same_orders_and_each_goes_first_at_times(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(claimed_us=vary), player(claimed_us=110.0)
+    record = keeper.race(schedule(), ours.ours, theirs.ours)
+    assert (record["ours"], record["theirs"], record["flag"]) == ("", "", None)
+    (call,) = record["calls"]
+    assert 20 <= len(call["pairs"]) <= 40
+    assert ours.orders == theirs.orders
+    assert len(ours.calls) == len(call["pairs"]) + 1  # and one to warm up
+    first = [mine < other for mine, other in zip(ours.met, theirs.met, strict=True)]
+    assert True in first and False in first
+    assert all(pair[1] == 110.0 and min(pair[2:]) > 0 for pair in call["pairs"])
+    assert [pair[0] for pair in call["pairs"]] == [vary(number + 2) for number in range(len(call["pairs"]))]
+
+
+def test_every_call_has_keys_of_its_own_and_some_set_of_buffers_and_either_poison(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(claimed_us=vary), player()
+    keeper.race(schedule(min_samples=40, max_samples=60), ours.ours, theirs.ours)
+    count = len(ours.calls)
+    assert len({order.key for order in ours.calls}) == len({order.seal for order in ours.calls}) == count > 40
+    assert {order.place for order in ours.calls} == {0, 1, 2}
+    poison = Counter(order.poison for order in ours.calls)
+    assert 0 < poison.pop(0) < count and set(poison.values()) == {1}
+
+
+def test_samples_are_called_once_among_the_others_and_their_outputs_kept_under_their_digest(keeper: Timekeeper, player) -> None:
+    samples = [(0, 1001, 0), (1, 1002, 3), (2, 1003, 0)]
+    places = set()
+    for _ in range(6):
+        ours, theirs = player(claimed_us=vary), player()
+        record = keeper.race(schedule(samples=samples), ours.ours, theirs.ours)
+        assert sorted(order.key for order in ours.calls if 1001 <= order.key <= 1003) == [1001, 1002, 1003]
+        assert [order.distribution for order in ours.calls if order.key == 1002] == [3]
+        exports = {number: (digest, seal) for number, digest, seal in record["calls"][0]["exports"]}
+        assert exports.keys() == {0, 1, 2}
+        for before, order in zip(ours.orders, ours.orders[1:], strict=False):
+            if order.op is wire.Op.EXPORT:
+                assert before.key == 1001 + order.number
+                assert exports[order.number] == (before.key, before.seal)
+        assert not any(order.op is wire.Op.EXPORT for order in theirs.orders)
+        assert [order.key for order in ours.calls] == [order.key for order in theirs.calls]
+        # One that counts is looked at early, so that a slow candidate has been looked at when it is given up.
+        turns = {order.key: turn for turn, order in enumerate(ours.calls[1:])}
+        assert turns[1001] < TimingPlan().few and max(turns[key] for key in (1002, 1003)) < 20
+        places.add(tuple(turns[key] for key in (1001, 1002, 1003)))
+    assert len(places) > 1  # nobody knows which
+
+
+def test_decoys_are_called_and_do_not_count(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(claimed_us=vary), player()
+    record = keeper.race(schedule(decoys=(2, 5), min_samples=30), ours.ours, theirs.ours)
+    kinds = Counter(order.distribution for order in ours.calls)
+    assert kinds.keys() == {0, 2, 5}
+    assert len(record["calls"][0]["pairs"]) == kinds[0] - 1  # but for the one to warm up
+
+
+def test_a_sample_of_another_distribution_is_no_pair(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(claimed_us=vary), player()
+    record = keeper.race(schedule(samples=[(0, 5, 0), (1, 6, 4)]), ours.ours, theirs.ours)
+    assert len(record["calls"][0]["exports"]) == 2
+    assert len(record["calls"][0]["pairs"]) == len(ours.calls) - 2
+
+
+def test_a_ratio_that_is_known_ends_it_and_one_that_is_not_goes_on(keeper: Timekeeper, player) -> None:
+    record = keeper.race(schedule(), player().ours, player(claimed_us=110.0).ours)
+    assert len(record["calls"][0]["pairs"]) == 20
+    record = keeper.race(schedule(), player(claimed_us=vary).ours, player().ours)
+    assert len(record["calls"][0]["pairs"]) == 40
+
+
+def test_one_that_is_certainly_slower_is_given_up_after_a_few_and_was_looked_at(keeper: Timekeeper, player) -> None:
+    samples = [(0, 1001, 0), (1, 1002, 3), (2, 1003, 0)]
+    ours, theirs = player(claimed_us=200.0), player(claimed_us=100.0)
+    record = keeper.race(schedule(samples=samples), ours.ours, theirs.ours)
+    assert len(record["calls"][0]["pairs"]) == TimingPlan().few
+    assert 0 in [number for number, _, _ in record["calls"][0]["exports"]]
+
+
+def test_time_that_is_up_ends_it_with_what_is_enough(keeper: Timekeeper, player) -> None:
+    record = keeper.race(schedule(max_seconds=0.0, max_samples=4000), player(claimed_us=vary).ours, player().ours)
+    assert len(record["calls"][0]["pairs"]) == TimingPlan().few
+
+
+def test_without_a_rival_one_side_is_both(keeper: Timekeeper, player) -> None:
+    ours = player(claimed_us=vary)
+    record = keeper.race(schedule(samples=[(0, 5, 0)]), ours.ours, None)
+    assert all(pair[0] == pair[1] and pair[2] == pair[3] for pair in record["calls"][0]["pairs"])
+    assert len(record["calls"][0]["pairs"]) == 40  # the spread of its own times
+    assert (record["theirs"], len(record["calls"][0]["exports"])) == ("", 1)
+
+
+def test_each_call_of_a_job_is_timed_by_itself(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(), player()
+    record = keeper.race(schedule(calls=3), ours.ours, theirs.ours)
+    assert [len(call["pairs"]) for call in record["calls"]] == [20, 20, 20]
+    assert [order.number for order in ours.calls] == [0] * 21 + [1] * 21 + [2] * 21
+
+
+def after(count: int, said):
+    """Plain answers to so many orders, then `said` of the order."""
+    asked = []
+
+    def answer(order: wire.Order):
+        asked.append(order)
+        return PLAIN if len(asked) <= count else said(order)
+
+    return answer
+
+
+def done(
+    order: wire.Order, *, us: float = 100.0, ahead: int = 0, flags: int = 0, region: int = 0, op=wire.Op.DONE, seal: int | None = None
+):
+    return wire.Answer(op, order.number + ahead, flags, region, us, 0, order.seal if seal is None else seal).pack()
+
+
+BAD = {
+    "silent": (lambda order: None, "late"),
+    "gone": (lambda order: "gone", "gone"),
+    "garbage": (lambda order: b"PASSED 1.0 us", "garbled"),
+    "short": (lambda order: done(order)[:-1], "garbled"),
+    "long": (lambda order: done(order) + b"x", "garbled"),
+    "another magic": (lambda order: b"KSW1" + done(order)[4:], "garbled"),
+    "an order": (lambda order: order.pack(), "garbled"),
+    "another call's": (lambda order: done(order, ahead=1), "garbled"),
+    "another seal": (lambda order: done(order, seal=order.seal ^ 1), "garbled"),
+    "no seal": (lambda order: done(order, seal=0), "garbled"),
+    "another word": (lambda order: done(order, op=wire.Op.READY), "garbled"),
+    "an order's word": (lambda order: done(order, op=wire.Op.END), "garbled"),
+    "an unknown word": (lambda order: done(order)[:4] + b"\x63" + done(order)[5:], "garbled"),
+    "negative": (lambda order: done(order, us=-1.0), "garbled"),
+    "zero": (lambda order: done(order, us=0.0), "garbled"),
+    "nan": (lambda order: done(order, us=math.nan), "garbled"),
+    "inf": (lambda order: done(order, us=math.inf), "garbled"),
+    "huge": (lambda order: done(order, us=1e300), "garbled"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("count", [0, 7])
+def test_a_box_that_does_not_answer_as_a_runner_ends_the_race_and_is_named(keeper: Timekeeper, player, kind: str, count: int) -> None:
+    said, why = BAD[kind]
+    ours, theirs = player(claimed_us=vary, answer=after(count, said)), player()
+    record = keeper.race(schedule(call_s=0.3), ours.ours, theirs.ours)
+    assert (record["ours"], record["theirs"], record["flag"]) == (why, "", None)
+    assert len(ours.calls) == count + 1
+    swapped, rival = player(claimed_us=vary), player(answer=after(count, said))
+    record = keeper.race(schedule(call_s=0.3), swapped.ours, rival.ours)
+    assert (record["ours"], record["theirs"]) == ("", why)
+
+
+def test_an_answer_that_was_sent_ahead_is_not_taken_for_a_later_one(keeper: Timekeeper, player) -> None:
+    """It would lie there when the next order is given, and make that call look like no time at all by either clock."""
+
+    def twice(order: wire.Order) -> bytes:
+        ours._theirs.sendall(done(order))
+        return done(order)
+
+    ours = player(answer=after(5, twice))
+    record = keeper.race(schedule(), ours.ours, player().ours)
+    assert record["ours"] == "garbled" and len(record["calls"][0]["pairs"]) == 5  # the sixth had its answer, the seventh not
+
+
+def test_a_box_is_woken_before_every_call_and_must_answer_that(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(), player()
+    keeper.race(schedule(samples=[(0, 5, 0)]), ours.ours, theirs.ours)
+    for box in (ours, theirs):
+        before = [before for before, op in zip(box.everything, box.everything[1:], strict=False) if op is wire.Op.CALL]
+        assert set(before) == {wire.Op.WAKE} and len(before) == len(box.calls)
+    for said, why in ((lambda order: None, "late"), (lambda order: done(order, op=wire.Op.AWAKE, seal=0), "garbled")):
+        box = player(sleepy=True, answer=after(0, said))
+        assert keeper.race(schedule(call_s=0.3), box.ours, player().ours)["ours"] == why
+        assert box.calls == []
+
+
+def test_an_export_that_is_not_made_ends_the_race(keeper: Timekeeper, player) -> None:
+    def answer(order: wire.Order):
+        return None if order.op is wire.Op.EXPORT else PLAIN
+
+    record = keeper.race(schedule(samples=[(0, 5, 0)], call_s=0.3), player(answer=answer).ours, player().ours)
+    assert record["ours"] == "late" and record["calls"][0]["exports"] == []
+
+
+@pytest.mark.parametrize("flag", list(wire.Flag))
+def test_a_flag_ends_the_race_and_is_told(keeper: Timekeeper, player, flag: wire.Flag) -> None:
+    ours = player(answer=after(3, lambda order: done(order, flags=flag, region=2)))
+    record = keeper.race(schedule(), ours.ours, player().ours)
+    assert record["flag"] == [0, flag, 2] and record["ours"] == ""
+
+
+def test_the_whole_has_an_end(keeper: Timekeeper, player) -> None:
+    ours = player(claimed_us=vary, took_s=0.05)
+    record = keeper.race(schedule(timeout_s=0.5, min_samples=2000, max_samples=4000), ours.ours, player().ours)
+    assert record["ours"] == "late" or record["theirs"] == "late"
+    assert 0 < len(ours.calls) < 100
+
+
+def test_the_keeper_lives_on_after_every_kind_of_race(keeper: Timekeeper, player) -> None:
+    keeper.race(schedule(), player(answer=lambda order: "gone").ours, player().ours)
+    assert keeper.race(schedule(), player().ours, player().ours)["ours"] == ""
+
+
+def test_a_keeper_that_is_gone_raises(player) -> None:
+    other = Timekeeper()
+    other.close()
+    assert other._process.returncode == 0
+    with pytest.raises(OSError):
+        other.race(schedule(), player().ours, None)
+
+
+def test_time_that_a_claim_leaves_out_is_unexplained(keeper: Timekeeper, player) -> None:
+    """Each call sleeps six ms; one side claims half of that, one somewhat more than all."""
+    plan = {"min_samples": 12, "max_samples": 12}
+    record = keeper.race(schedule(**plan), player(claimed_us=3000.0, took_s=0.006).ours, player(claimed_us=6000.0, took_s=0.006).ours)
+    hidden, doubt = unexplained(record["calls"][0]["pairs"])
+    assert hidden > 1000 and hidden > 3 * doubt
+    record = keeper.race(schedule(**plan), player(claimed_us=6000.0, took_s=0.006).ours, player(claimed_us=6000.0, took_s=0.006).ours)
+    honest, _ = unexplained(record["calls"][0]["pairs"])
+    assert honest < hidden / 2
+
+
+@pytest.mark.parametrize(
+    ("pairs", "excess", "doubt"),
+    [
+        ([], 0.0, 1e9),
+        ([(10.0, 20.0, 35.0, 30.0)] * 3, 15.0, 1e9),
+        ([(10.0, 20.0, 35.0, 30.0)] * 9, 15.0, 0.0),
+        ([(10.0, 20.0, 35.0, 30.0)] * 8 + [(10.0, 20.0, 9e9, 30.0)], 15.0, 0.0),  # an answer that came late once
+        ([(20.0, 10.0, 30.0, 35.0)] * 9, -15.0, 0.0),
+    ],
+)
+def test_unexplained_time_is_a_median_over_pairs(pairs, excess: float, doubt: float) -> None:
+    assert unexplained(pairs) == (excess, doubt)
+
+
+def test_doubt_grows_with_the_spread_and_shrinks_with_pairs() -> None:
+    def pairs(spread: float, count: int):
+        return [(10.0, 10.0, 20.0 + spread * (number % 5), 20.0) for number in range(count)]
+
+    assert unexplained(pairs(1.0, 50))[1] < unexplained(pairs(4.0, 50))[1]
+    assert unexplained(pairs(4.0, 200))[1] < unexplained(pairs(4.0, 50))[1]
