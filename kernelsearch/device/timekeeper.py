@@ -188,7 +188,7 @@ class _Race:
                 return None
             answers, _ = answered
             found[id(side)] = answers[0].claimed_us
-            if side is self._ours and export is not None and not self._exported(export[0], place, answers[0], order.seal, export[1]):
+            if side is self._ours and export is not None and not self._exported(export[0], 0, answers[0], order.seal, export[1]):
                 return None
         ours = found[id(self._ours)]
         return ours, found[id(self._theirs)] if self._theirs else ours
@@ -230,7 +230,7 @@ class _Race:
         return answered
 
     def _exported(self, sample: int, place: int, answer: wire.Answer, seal: int, record: _CallRecord) -> bool:
-        """Ask for outputs that were committed to."""
+        """Ask for outputs that were committed to, of call number `place` of those that were made last."""
         exported = self._ours.ask(wire.Order(wire.Op.EXPORT, sample, place, seal=secrets.randbits(64)), self._deadline)
         if exported is not None:
             record.exports.append((sample, answer.digest, seal))
@@ -323,7 +323,10 @@ def _serve(channel: socket.socket) -> None:
         record = json.dumps(_Race(schedule, sides[0], sides[1] if len(sides) > 1 else None).run()).encode()
         for side in sides:
             side.close()
-        channel.sendall(len(record).to_bytes(_LENGTH_BYTES, "little") + record)
+        try:
+            channel.sendall(len(record).to_bytes(_LENGTH_BYTES, "little") + record)
+        except OSError:
+            return  # nobody waits for it any more
 
 
 if __name__ == "__main__":

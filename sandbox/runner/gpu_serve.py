@@ -108,7 +108,7 @@ class Server:
         return done
 
     def export(self, number: int, place: int) -> None:
-        """The outputs of one of the last calls: the only one, or that of a batch on the set `place`."""
+        """The outputs of call number `place` of those that were made last."""
         if place < len(self._last):
             self._last[place].call.export(self._outputs, number)
 
