@@ -31,9 +31,16 @@ class Subject:
     notes: tuple[str, ...] = ()
 
 
-def subject(ref: str) -> Subject:
-    """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written."""
+def subject(ref: str, against: str | None = None) -> Subject:
+    """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written.
+
+    `against`: a PyTorch problem that the `.cu` called `ref` is a launcher for.
+    """
     path = Path(ref)
+    if against is not None:
+        if path.suffix not in SOURCES or not against.endswith(PROBLEM):
+            raise UsageError(f"--task is for a CUDA source that answers a PyTorch problem ({PROBLEM}); given: {ref} and {against}")
+        return Subject(task=task(against, launcher=path), source=path)
     if path.suffix == PROBLEM:
         return Subject(task=task(ref), source=path)
     if path.suffix not in SOURCES:
@@ -68,6 +75,11 @@ def task(ref: str, *, launcher: Path | None = None) -> Task:
     from kernelsearch.formats import kernelbench
 
     return kernelbench.load(Path(ref), launcher=launcher)
+
+
+def tasks(ref: str) -> tuple[Task, ...]:
+    """All tasks of a suite or folder; a PyTorch problem counts as a suite of one."""
+    return (task(ref),) if ref.endswith(PROBLEM) else catalog.tasks(ref)
 
 
 def device_for(task: Task, device: str) -> tuple[str, tuple[str, ...]]:

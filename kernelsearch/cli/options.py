@@ -60,7 +60,7 @@ class SearchOptions:
     device: str
     hardware: str
     metrics: str
-    secret: str
+    secret: str = ""
     seed: int
     unsafe: bool
     llm: str

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelsearch import guard
-from kernelsearch.model import Evaluation, Measurement, Task
+from kernelsearch.model import Evaluation, Measurement, Profile, Task
 from kernelsearch.report import evidence, timing, words
 from kernelsearch.suite import Row
 
+_WALLS = ("user", "system calls", "memory and processes")  # facts by which a sandbox tells what it achieved
 _WIDE = 160  # columns to use when the output is not a terminal and has no width of its own
 
 
@@ -61,7 +62,10 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
     """A verdict with its evidence: checks, times by case, counters."""
     unit = words.unit(evaluation.environment.time_kind)
     click.echo(f"{task.name}: {evaluation.verdict.value}. {evaluation.verdict.report}")
-    click.echo(f"on {evaluation.environment.device}, {evaluation.environment.time_kind}; sandbox: {evaluation.environment.sandbox}")
+    environment = evaluation.environment
+    click.echo(f"on {environment.device}, {environment.time_kind}; sandbox: {environment.sandbox}")
+    if walls := [f"{name} {text}" for name, text in environment.facts.items() if name in _WALLS]:
+        click.echo(f"walls: {' · '.join(walls)}")
     if evaluation.detail:
         click.echo(words.clean(evaluation.detail))
     _show_findings(evaluation)
@@ -71,11 +75,18 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
         show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
     if evaluation.passed and evaluation.measurement is not None:
         _show_times(evaluation.measurement, unit)
+    if second := evidence.trust(evaluation):
+        click.echo(words.clean(second))
     if evaluation.profile is not None:
-        click.echo(f"\n{words.bottleneck(evaluation)}")
-        show(("on the hardware", ""), list(evaluation.profile.facts.items()))
-        for note in evaluation.profile.notes:
-            click.echo(words.clean(note))
+        _show_profile(evaluation.profile, words.bottleneck(evaluation))
+
+
+def _show_profile(profile: Profile, bottleneck: str) -> None:
+    click.echo(f"\n{bottleneck}" if bottleneck else "")
+    if profile.facts:
+        show(("on the hardware", ""), list(profile.facts.items()))
+    for note in profile.notes:
+        click.echo(words.clean(note))
 
 
 def _show_findings(evaluation: Evaluation) -> None:
@@ -87,8 +98,6 @@ def _show_findings(evaluation: Evaluation) -> None:
     for hazard in evaluation.hazards:
         doubt = f" (doubtful: {hazard.doubt})" if hazard.doubt else ""
         click.echo(words.clean(f"{hazard.tool}: {hazard.message}{doubt}"))
-    if second := evidence.trust(evaluation):
-        click.echo(words.clean(second))
 
 
 def _show_times(measurement: Measurement, unit: str) -> None:

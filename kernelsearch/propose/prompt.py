@@ -6,10 +6,12 @@ Whatever stems from a candidate or a tool is fenced, or cut to one line; a fence
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kernelsearch.model import (
     Arg,
@@ -35,6 +37,7 @@ _DETAIL = 4_000  # characters of a compiler's or verifier's words: the first err
 _LINE = 160
 _SIBLINGS = 12
 _LINEAGE = 8
+_LANGUAGE = {Form.TORCH: "python"}  # of the sources; CUDA where nothing is said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, 
         _TEMPLATES,
         "request.md.j2",
         fence=fence,
+        language=_LANGUAGE.get(task.form, "cuda"),
         source=parent.candidate.source,
         parent=_present(context),
         evidence=_evidence(parent.evaluation),
@@ -89,7 +93,8 @@ def _system(task: Task, hardware: Hardware, instructions: str) -> str:
         "system.md.j2",
         fence=fence,
         task=task,
-        launcher=task.form is Form.LAUNCHER,
+        form=task.form.value,
+        torch=_torch(task),
         arguments=[_argument(arg) for arg in task.args],
         cases=[_case(task, case, hardware) for case in task.cases],
         timed=len(task.timed_cases),
@@ -101,6 +106,28 @@ def _system(task: Task, hardware: Hardware, instructions: str) -> str:
     )
 
 
+def _torch(task: Task) -> dict[str, str]:
+    """How a ModelNew is made and called, as Python; empty for other forms. What a parameter is called in the module is its state."""
+    if task.form is not Form.TORCH or task.torch is None:
+        return {}
+    held = ", ".join(f"`{state}` ({name})" for name, state in task.torch.parameters.items())
+    return {"init": f"ModelNew({_arguments(task.torch.init)})", "call": f"forward({_arguments(task.torch.inputs)})", "held": held}
+
+
+def _arguments(tree: str) -> str:
+    """A list of arguments as they are passed: tensors by their names, other values as they are."""
+    return ", ".join(_value(node) for node in json.loads(tree)["list"])
+
+
+def _value(node: Mapping[str, Any]) -> str:
+    if "arg" in node:
+        return str(node["arg"])
+    if "value" in node:
+        return str(node["value"])
+    inner = ", ".join(map(_value, node.get("list") or node.get("tuple") or ()))
+    return f"[{inner}]" if "list" in node else f"({inner},)"
+
+
 def _argument(arg: Arg) -> str:
     shape = f"[{', '.join(map(str, arg.shape))}]" if arg.is_tensor else ""
     bounds = f", values from {arg.low} to below {arg.high}" if arg.low is not None and arg.high is not None else ""
@@ -110,6 +137,7 @@ def _argument(arg: Arg) -> str:
 def _case(task: Task, case: Case, hardware: Hardware) -> str:
     values = task.values(case)
     sizes = ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in values.items())
+    sizes = sizes or "the problem's own sizes"
     if not case.timed:
         return sizes
     costs = []

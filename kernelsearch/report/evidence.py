@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernelsearch import guard
+from kernelsearch.measure.statistics import MIN_EFFECT
 from kernelsearch.model import Evaluation, Measurement, Node
+from kernelsearch.order_statistics import CONFIDENCE
 from kernelsearch.report import words
 
 _CLOCK = "sm clock MHz while timed"  # as the devices name these conditions
@@ -16,9 +19,12 @@ _THROTTLED, _STATE = "throttled", "state"
 
 
 def interval(measurement: Measurement | None) -> str:
-    """Of the speed-up over the rival: "[4.27, 4.31]"; empty where nothing was timed in pairs."""
+    """Of the speed-up over the rival: "[4.27, 4.31]", with its confidence where that is not the usual; empty without pairs."""
     found = None if measurement is None else measurement.interval
-    return "" if found is None else f"[{found.low:.2f}, {found.high:.2f}]"
+    if found is None:
+        return ""
+    sure = "" if found.confidence >= CONFIDENCE else f" at {words.percent(found.confidence)}"
+    return f"[{found.low:.2f}, {found.high:.2f}]{sure}"
 
 
 def speedup(node: Node, baseline: Node) -> str:
@@ -54,15 +60,22 @@ def confirmed(evaluation: Evaluation, rival: str = "the incumbent") -> str:
     trial = evaluation.confirmation
     if trial is None:
         return ""
+    if not trial.held:
+        return f"did not hold when run again: {words.precisely(trial)} over {rival}"
     if trial.measurement.speedup is None:
-        return "run again on fresh inputs" if trial.held else f"did not hold on fresh inputs: {trial.detail}"
-    figure = f"{words.ratio(trial.measurement.speedup)} {interval(trial.measurement)} over {rival}"
-    return f"re-timed in a fresh process, {figure}" if trial.held else f"did not hold when re-timed: {figure}"
+        return "run again on fresh inputs"
+    return f"re-timed in a fresh process, {words.ratio(trial.measurement.speedup)} {interval(trial.measurement)} over {rival}"
+
+
+def suspected(evaluation: Evaluation) -> str:
+    """Whether something in it asked for stricter checks."""
+    found = sum(guard.suspicious([finding]) for finding in evaluation.findings)
+    return f"{words.count(found, 'suspicious finding')}, so checked more strictly" if found else ""
 
 
 def trust(evaluation: Evaluation, rival: str = "the incumbent") -> str:
-    """Everything that speaks for a result beyond its outputs, in one line."""
-    return "; ".join(filter(None, (sanitised(evaluation), confirmed(evaluation, rival))))
+    """What is known of a result beyond its outputs, in one line."""
+    return "; ".join(filter(None, (sanitised(evaluation), confirmed(evaluation, rival), suspected(evaluation))))
 
 
 def pairs(measurement: Measurement) -> int:
@@ -98,4 +111,5 @@ def unshown_line(nodes: Sequence[Node], best: Node, unit: str) -> str:
     if not found:
         return ""
     others = f" and {words.count(len(found) - 1, 'other')}" if len(found) > 1 else ""
-    return f"#{found[0].number} at {words.time(found[0].time_us)} {unit}{others}: not faster by the least effect that counts"
+    least = words.percent(MIN_EFFECT)
+    return f"#{found[0].number} at {words.time(found[0].time_us)} {unit}{others}: not faster by the {least} that count as an effect"

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from kernelsearch.model import Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
+from kernelsearch.model import Confirmation, Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
 
 DASH = "–"
 _SPEED_OF_LIGHT = "speed of light %"  # as `diagnose` names the figure
@@ -125,11 +125,13 @@ def directive(node: Node) -> str:
 
 
 def speedup(node: Node, baseline: Node) -> float | None:
-    """Baseline time over the node's own; None unless both passed."""
+    """Baseline time over the node's own; None unless both passed, and in times of one kind."""
     if node.evaluation is None or baseline.evaluation is None or not (node.passed and baseline.passed):
         return None
     ours, theirs = node.evaluation.measurement, baseline.evaluation.measurement
-    return None if ours is None or theirs is None else ours.speedup_over(theirs)
+    if ours is None or theirs is None or ours.kind is not theirs.kind:
+        return None
+    return ours.speedup_over(theirs)
 
 
 def clean(text: str) -> str:
@@ -151,13 +153,21 @@ def why(node: Node, parent: Node | None, width: int = 100) -> str:
     if not evaluation.passed:
         return first_line(evaluation.detail, width)
     if evaluation.confirmation is not None and not evaluation.confirmation.held:
-        return first_line(f"did not hold: {evaluation.confirmation.detail}", width)
+        return first_line(f"did not hold: {precisely(evaluation.confirmation)} the incumbent", width)
     before = None if parent is None or parent.evaluation is None else parent.evaluation.profile
     if evaluation.profile is None:
         return ""
     if before is None:
         return bottleneck(evaluation)
     return first_line("; ".join(changes(before, evaluation.profile)[:3]), width)
+
+
+def precisely(trial: Confirmation) -> str:
+    """What a second trial found, to a tenth of a per cent: "1.003x [0.998, 1.008]"; in its own words where there were no pairs."""
+    found = trial.measurement
+    if found.speedup is None or found.interval is None:
+        return trial.detail
+    return f"{found.speedup:.3f}x [{found.interval.low:.3f}, {found.interval.high:.3f}]"
 
 
 def bottleneck(evaluation: Evaluation) -> str:
@@ -214,6 +224,7 @@ def command(spec: RunSpec) -> str:
         "--usd": spec.budget.usd,
         "--parallel": spec.parallel,
         "--seed": spec.seed,
+        "--secret": spec.secret,
         "--base-url": spec.proposer_options.get("base_url"),
     }
     for option, value in chosen.items():

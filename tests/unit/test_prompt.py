@@ -13,7 +13,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelsearch.model import Context, Form, Policy, Proposal, Reward, Task, TimeKind, Tolerance, Verdict
+from kernelsearch.model import (
+    Arg,
+    ArgKind,
+    Case,
+    Context,
+    DType,
+    Expression,
+    Form,
+    Policy,
+    Proposal,
+    Reference,
+    Reward,
+    Task,
+    TimeKind,
+    Tolerance,
+    TorchCall,
+    Verdict,
+)
 from kernelsearch.propose.edits import INSTRUCTIONS
 from kernelsearch.propose.prompt import Prompt, fence, one_line, repair, si, write
 
@@ -115,3 +132,48 @@ def test_quantities_have_prefixes(value: float, text: str):
 def test_one_line_is_one_short_line():
     assert one_line("a\n\n  b\tc") == "a b c"
     assert one_line("x" * 200, 10) == "x" * 9 + "…"
+
+
+def torch_task(**policy: object) -> Task:
+    """A linear layer, as it is read from a PyTorch problem."""
+
+    def tensor(name: str, kind: ArgKind, *shape: str) -> Arg:
+        return Arg(name=name, kind=kind, dtype=DType.F32, shape=tuple(map(Expression, shape)))
+
+    return Task(
+        name="linear",
+        form=Form.TORCH,
+        entry="ModelNew",
+        args=(tensor("x0", ArgKind.INPUT, "8", "16"), tensor("w_w", ArgKind.INPUT, "4", "16"), tensor("y0", ArgKind.OUTPUT, "8", "4")),
+        cases=(Case(name="problem", sizes={}, timed=True),),
+        baseline="class ModelNew: ...",
+        flags=(),
+        policy=Policy(**policy),
+        reference=Reference(source="class Model: ...", function="Model"),
+        torch=TorchCall(
+            init='{"list": [{"value": "16"}, {"value": "4"}]}',
+            inputs='{"list": [{"arg": "x0"}, {"value": "2"}, {"tuple": [{"arg": "x1"}]}]}',
+            outputs='{"arg": "y0"}',
+            parameters={"w_w": "linear.weight"},
+            shapes={"x0": (8, 16), "w_w": (4, 16), "y0": (8, 4)},
+        ),
+    )
+
+
+def test_a_pytorch_problem_is_told_as_one():
+    page = prompt(example.passed(), torch_task(libraries=("torch",)))
+    for said in ("`ModelNew(16, 4)`", "`forward(x0, 2, (x1,))`", "`linear.weight` (w_w)", "Libraries allowed: torch", "extra_cuda_cflags"):
+        assert said in page.system, said
+    assert "extern" not in page.system and "launch plan" not in page.system
+    assert "the problem's own sizes (timed" in page.system
+    assert "```python\n" in page.request and "```cuda" not in page.request
+
+
+def test_without_torch_among_the_libraries_a_module_must_bring_kernels():
+    assert "CUDA kernels of your own do the work" in prompt(example.passed(), torch_task()).system
+
+
+def test_a_model_without_parameters_is_told_of_none():
+    task = torch_task()
+    bare = replace(task, torch=replace(task.torch, parameters={}))
+    assert "The harness puts contents" not in prompt(example.passed(), bare).system

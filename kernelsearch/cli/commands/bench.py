@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,22 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
 
     Ctrl-C ends the current search gently and starts no further one.
     """
-    from kernelsearch import catalog, digest, suite
-    from kernelsearch.cli import health, session, tables
+    from kernelsearch import digest, suite
+    from kernelsearch.cli import health, inputs, session, tables
     from kernelsearch.model import RunSpec, Task
     from kernelsearch.report import html
     from kernelsearch.report.words import clean
     from kernelsearch.search import Event, Started, Warned
 
     options = SearchOptions(**chosen)
-    tasks = [task for ref in suites for task in catalog.tasks(ref)]
+    tasks = [task for ref in suites for task in inputs.tasks(ref)]
+    for task in tasks:
+        inputs.proposable(task, options.llm)
     folder = session.new_folder("bench", out)
     stop = threading.Event()
 
     def spec(task: Task) -> RunSpec:
-        return options.spec(task.name, digest.task(task))
+        return replace(options, device=inputs.device_for(task, options.device)[0]).spec(task.name, digest.task(task))
 
     def watch(event: Event) -> None:
         match event:

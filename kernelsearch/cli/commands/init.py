@@ -23,6 +23,8 @@ def command(kernel: Path, elements: int, force: bool) -> None:
     from kernelsearch.report.words import clean
     from kernelsearch.store.files import put
 
+    if kernel.suffix == inputs.PROBLEM:
+        raise UsageError(f"{kernel} is a PyTorch problem, which needs no task file: kernelsearch optimize {kernel}")
     target = inputs.task_file(kernel)
     source = catalog.read(kernel)
     if target.exists() and not force:

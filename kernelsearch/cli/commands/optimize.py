@@ -12,6 +12,7 @@ from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, togethe
 
 @click.command(name="optimize", short_help="Search for a faster version of a kernel.")
 @click.argument("kernel")
+@click.option("--task", "against", help="PyTorch problem (.py) that KERNEL, a .cu, is a launcher for.")
 @together(SEARCH, BUDGET, LAB)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-TIME]")
 @click.option(
@@ -23,7 +24,16 @@ from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, togethe
 @click.option("--force", is_flag=True, help="Replace what --output names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 @click.option("--quiet", is_flag=True, help="No line for each attempt.")
-def command(kernel: str, out: Path | None, output: Path | None, force: bool, as_json: bool, quiet: bool, **chosen: Any) -> None:  # noqa: ANN401
+def command(
+    kernel: str,
+    against: str | None,
+    out: Path | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,  # noqa: ANN401
+) -> None:
     """Search for a faster version of KERNEL, verified against its reference.
 
     KERNEL is a .cu file, a PyTorch problem in KernelBench's form (.py), a task file or folder, or the name of a task (see
@@ -33,7 +43,7 @@ def command(kernel: str, out: Path | None, output: Path | None, force: bool, as_
     from kernelsearch import digest, search
     from kernelsearch.cli import inputs, session, views
 
-    subject = inputs.subject(kernel)
+    subject = inputs.subject(kernel, against)
     task = subject.task
     inputs.proposable(task, chosen["llm"])
     chosen["device"], remarks = inputs.device_for(task, chosen["device"])

@@ -15,7 +15,7 @@ the whole file, nothing left out
 ```
 """
 
-_LANGUAGES = ("cuda", "cu", "cpp", "c++", "c", "")
+_LANGUAGES = ("cuda", "cu", "cpp", "c++", "c", "python", "py", "")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*$", re.MULTILINE)
 
 
