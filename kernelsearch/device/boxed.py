@@ -22,7 +22,7 @@ from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
-from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report, sets_of
+from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.timekeeper import Timekeeper, unexplained
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -33,6 +33,9 @@ from kernelsearch.sandbox.files import read_left
 _SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
 _LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
 BEGUN = '{"begun": true}'  # the runner's line before it loads the candidate
+Conclude = Callable[[], JobResult]
+"""What is left to do for a result once the device is free for others."""
+
 _END_S = 10.0  # for a box that has nothing left to do
 _RIVAL_USES = 100
 
@@ -122,10 +125,12 @@ class Boxes:
             with ExitStack() as guests:
                 guest = guests.enter_context(self._guest(job, exports))
                 spare = self._spare(job, guests)
-                guests.enter_context(self._lock.alone(quiet=job.mode is not Mode.VERIFY))
-                before = state()
-                done = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job, spare)
-                conditions = {**nvml.around(before, state()), **done.conditions}
+                with self._lock.alone(quiet=job.mode is not Mode.VERIFY):
+                    before = state()
+                    conclude = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job, spare)
+                    conditions = nvml.around(before, state())
+                done = conclude()  # a process takes a tenth of a second to end, and others may have the device meanwhile
+                conditions |= done.conditions
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error), seconds=time.monotonic() - started)
         return JobResult(
@@ -177,13 +182,13 @@ class Boxes:
             unless_delivered.pop_all()
         return _Guest(slot, delivery)
 
-    def _verify(self, guest: _Guest, job: Job, rung: Rung | None) -> JobResult:
+    def _verify(self, guest: _Guest, job: Job, rung: Rung | None) -> Conclude:
         try:
             guest.begin(job.timeout_s)
             exports, failure = conversation.verify(job, guest.slot.box.channel, guest.delivery, rung)
         except Ended as error:
-            return self._fallen(guest, job, error.why)
-        return failure or self._ended(guest, exports)
+            return _known(self._fallen(guest, job, error.why))
+        return _known(failure) if failure else lambda: self._ended(guest, exports)
 
     def _ended(self, guest: _Guest, exports: Sequence[Export]) -> JobResult:
         """The job was served: what came of it. A box that fails after its last answer has failed."""
@@ -203,11 +208,11 @@ class Boxes:
             raise DeviceLost(f"a warm box on {self._name} was dead before its job began: {died(end)}")
         return guest.delivery.failure(end.seconds) or conversation.ended(why, [call.label for call in job.calls], lambda: died(end))
 
-    def _time(self, guest: _Guest, job: Job, spare: _Guest | None) -> JobResult:
+    def _time(self, guest: _Guest, job: Job, spare: _Guest | None) -> Conclude:
         try:
             guest.begin(job.timeout_s)
         except Ended as error:
-            return self._fallen(guest, job, error.why)
+            return _known(self._fallen(guest, job, error.why))
         rival = None if job.rival is None else self._rival(job.rival, spare, fresh=job.rival_fresh)
         channel = None if rival is None else rival.slot.box.channel
         record = self._keeper().race(conversation.schedule(job, self._gpu, self._most_sets), guest.slot.box.channel, channel)
@@ -215,21 +220,21 @@ class Boxes:
             self._drop(rival)
             why = f"{record['theirs']}, {died(rival.finish(politely=False))}"
             raise DeviceLost(f"the kernel that candidates are timed against stopped answering on {self._name}: {why}")
-        return self._raced(guest, job, record)
-
-    def _raced(self, guest: _Guest, job: Job, record: Mapping[str, Any]) -> JobResult:
         if record["flag"] is not None:
             call, flags, region = record["flag"]
-            return conversation.flagged(job.calls[call], flags, region)
+            return _known(conversation.flagged(job.calls[call], flags, region))
         if record["ours"]:
-            return self._fallen(guest, job, record["ours"])
+            return _known(self._fallen(guest, job, record["ours"]))
+        return lambda: self._raced(guest, job, record)
+
+    def _raced(self, guest: _Guest, job: Job, record: Mapping[str, Any]) -> JobResult:
         exports = [
             Export(number, job.samples[number].call, digest, seal) for call in record["calls"] for number, digest, seal in call["exports"]
         ]
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
-        timed = [_timed(job, number, call, self._most_sets) for number, call in enumerate(record["calls"])]
+        timed = [_timed(job, number, call) for number, call in enumerate(record["calls"])]
         return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
 
     def _keeper(self) -> Timekeeper:
@@ -278,14 +283,18 @@ class Boxes:
         guest.close()
 
 
+def _known(result: JobResult) -> Conclude:
+    return lambda: result
+
+
 def _key(job: Job) -> str:
     """What makes two rivals the same: the code, and the calls it is asked for."""
     return f"{job.build.artifact} {job.calls!r}"
 
 
-def _timed(job: Job, number: int, record: Mapping[str, Any], most_sets: int) -> CallResult:
+def _timed(job: Job, number: int, record: Mapping[str, Any]) -> CallResult:
     call, pairs = job.calls[number], record["pairs"]
-    excess, doubt = unexplained(record["rows"], sets_of(call, most_sets), pairs)
+    excess, doubt = unexplained(record["rows"], record["in_a_row"], pairs)
     return CallResult(
         label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),

@@ -32,7 +32,9 @@ from kernelsearch.order_statistics import median_interval, settled
 _LENGTH_BYTES = 8
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
-_ROUNDS = 8  # of calls in a row
+_ROUNDS = 12  # of calls in a row
+_ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
+_BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
 _ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
 
 
@@ -86,6 +88,7 @@ class _CallRecord:
 
     pairs: list[tuple[float, float]] = field(default_factory=list)
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+    in_a_row: int = 1
     exports: list[tuple[int, int, int]] = field(default_factory=list)
     repeated: int = 0
     clocks: list[int] = field(default_factory=list)
@@ -109,7 +112,7 @@ class _Race:
             records.append({"pairs": record.pairs, "rows": record.rows, "exports": record.exports})
             if not self._call(number, record):
                 break
-            records[-1].update(repeated=record.repeated, clocks=record.clocks)
+            records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row)
         return {"calls": records, "ours": self._ours.why, "theirs": self._theirs.why if self._theirs else "", "flag": self.flag}
 
     def _call(self, number: int, record: _CallRecord) -> bool:
@@ -117,12 +120,14 @@ class _Race:
         call, plan = self._schedule["calls"][number], self._plan
         warm_until = time.monotonic() + plan["warmup_ms"] / 1e3
         while True:
-            if self._pair(number, secrets.randbits(64), call["distribution"]) is None:
+            pair = self._pair(number, secrets.randbits(64), call["distribution"])
+            if pair is None:
                 return False
             if time.monotonic() >= warm_until:
                 break
         samples = list(call["samples"])
-        if self._theirs and call["sets"] > 1 and not self._in_a_row(number, record, samples.pop() if len(samples) > 1 else None):
+        record.in_a_row = min(call["sets"], max(2, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
+        if self._theirs and record.in_a_row > 1 and not self._in_a_row(number, record, samples.pop() if len(samples) > 1 else None):
             return False
         waiting = self._places(samples)
         stop_at = time.monotonic() + plan["max_seconds"]
@@ -195,11 +200,11 @@ class _Race:
 
     def _in_a_row(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
         """Rounds of m calls in a row and of one, on both sides. The outputs of one of the calls are those of `sample`; which, is chance."""
-        call = self._schedule["calls"][number]
+        call, most = self._schedule["calls"][number], record.in_a_row
         sampled = random.randrange(_ROUNDS) if sample is not None else -1
         for turn in range(_ROUNDS):
             walls: dict[tuple[bool, int], float] = {}
-            for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (call["sets"], 1)], 4):
+            for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (most, 1)], 4):
                 side = self._ours if ours else self._theirs
                 if side is None:
                     return False
@@ -214,7 +219,7 @@ class _Race:
                 walls[ours, count] = answered[1]
                 if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
                     return False
-            record.rows.append((walls[True, call["sets"]], walls[True, 1], walls[False, call["sets"]], walls[False, 1]))
+            record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
         return True
 
     def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
@@ -256,20 +261,20 @@ def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch
 
 
 def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """µs of a call that the candidate did not claim, by the outside clock, and the standard error of that.
+    """µs of a call that the candidate did not claim, by the outside clock, and how uncertain that is.
 
-    `rows` are rounds of `count` calls in a row and of one. Medians over rounds, as answers come late at times; the error of a median is
-    1.25 sd / sqrt(n), with the spread taken from the quartiles.
+    `rows` are rounds of `count` calls in a row and of one. An answer can come late for many reasons and early for none, so it is the
+    quickest that tell: the second of each kind, and how far the fourth lies from it is the uncertainty. A candidate may look better by
+    being slow where one call alone is timed; it is then taken to be as quick as its rival.
     """
     if len(rows) < 4 or count < 2 or not pairs:
         return 0.0, math.inf
-    columns = list(zip(*rows, strict=True))
-    middle = [statistics.median(column) for column in columns]
-    by_clock = (middle[0] - middle[1] - middle[2] + middle[3]) / (count - 1)
+    ordered = [sorted(column) for column in zip(*rows, strict=True)]
+    row, alone, their_row, their_alone = (column[1] for column in ordered)
     claimed = statistics.median(ours for ours, _ in pairs) - statistics.median(theirs for _, theirs in pairs)
-    spreads = [statistics.quantiles(column, n=4) for column in columns]
-    error = math.hypot(*(1.25 * (high - low) / 1.349 / len(rows) ** 0.5 for low, _, high in spreads)) / (count - 1)
-    return by_clock - claimed, error
+    alone = min(alone, their_alone + max(0.0, claimed) + _BOX_LATE_US)
+    by_clock = (row - alone - their_row + their_alone) / (count - 1)
+    return by_clock - claimed, math.hypot(*(column[3] - column[1] for column in ordered)) / (count - 1)
 
 
 class Timekeeper:
