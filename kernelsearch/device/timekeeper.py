@@ -34,6 +34,7 @@ _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many time
 _DECOY_EVERY = 5
 _ROUNDS = 12  # of calls in a row
 _ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
+_LEAST_US, _MOST_US = 1e-6, 1e12  # that a box may claim: quotients of such times are finite
 _BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
 _ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
 
@@ -78,7 +79,7 @@ class _Side:
 
 def _fits(answer: wire.Answer, order: wire.Order) -> bool:
     timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
-    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or 0 < answer.claimed_us < 1e12)
+    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or _LEAST_US < answer.claimed_us < _MOST_US)
 
 
 @dataclass(slots=True)
