@@ -321,7 +321,7 @@ def test_timed_calls_come_on_several_sets_of_buffers(device: Device, compiled) -
     samples = tuple(Sample(call=0, key=key, distribution="normal") for key in range(12))
     result = device.run(replace(job(compiled(source), planned, mode=Mode.TIME), samples=samples))
     assert (result.failure, result.detail) == (None, "")
-    assert 1 < len({bytes(done.outputs["y"]) for done in result.calls[1:]}) <= 3
+    assert 1 < len({bytes(done.outputs["y"]) for done in result.calls[1:]}) <= 8
 
 
 def test_a_rival_stays_through_candidates_that_pass_and_that_crash(device: Device, compiled, scratch: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_rival_stays_through_candidates_that_pass_and_that_crash(device: Devic
         assert len(times.samples_us) == len(times.rival_us) >= 10
         ratio = sorted(theirs / ours for ours, theirs in zip(times.samples_us, times.rival_us, strict=True))[len(times.samples_us) // 2]
         print(f"the same kernel over its rival: {ratio:.4f}, unexplained {times.unexplained_us:.1f} ± {times.doubt_us:.1f} µs")
-        assert times.doubt_us < 1e9
+        assert times.by_clock
     assert kept.uses == 5
 
 

@@ -26,6 +26,10 @@ class Player:
         self._thread.start()
 
     @property
+    def rows(self) -> list[wire.Order]:
+        return [order for order in self.orders if order.op is wire.Op.BATCH]
+
+    @property
     def calls(self) -> list[wire.Order]:
         return [order for order in self.orders if order.op is wire.Op.CALL]
 
@@ -61,8 +65,12 @@ class Player:
             if self._export is not None:
                 self._export(order)
             return wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack()
-        if order.op is not wire.Op.CALL:
-            return None
+        if order.op is wire.Op.BATCH:
+            for index in range(order.place):
+                self._theirs.sendall(self._done(order._replace(key=(order.key + index) % 2**64)))
+        return self._done(order) if order.op is wire.Op.CALL else None
+
+    def _done(self, order: wire.Order) -> bytes:
         time.sleep(self._took_s)
         claimed = self._claimed_us(len(self.calls)) if callable(self._claimed_us) else self._claimed_us
         return wire.Answer(wire.Op.DONE, order.number, 0, 0, claimed, self._digest(order), order.seal).pack()

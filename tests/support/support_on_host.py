@@ -59,6 +59,22 @@ def build(folder: Path) -> Path:
     return library
 
 
+class Launch:
+    """See `gpu_base.Ready`."""
+
+    def __init__(self, module, kernel, rows: int, values: list) -> None:
+        self._module, self._kernel, self._rows, self._values = module, kernel, rows, values
+
+    def __call__(self) -> None:
+        for y in range(self._rows):
+            for x in range(_COLUMNS):
+                self._module.at(x, y, _COLUMNS)
+                self._kernel(*self._values)
+
+    def put(self, index: int, value: int) -> None:
+        self._values[index] = type(self._values[index])(value)
+
+
 def gpu_with_kernels(host_gpu: type) -> type:
     """`gpu_host.HostGpu` that launches kernels of a library that `build` made."""
 
@@ -66,14 +82,6 @@ def gpu_with_kernels(host_gpu: type) -> type:
         on_device = True
 
         def prepare(self, module, kernel, grid, block, shared, params):
-            values = [_C_TYPES[item.code](item.value) for item in params]
-
-            def launch() -> None:
-                for y in range(grid[1]):
-                    for x in range(_COLUMNS):
-                        module.at(x, y, _COLUMNS)
-                        getattr(module, kernel)(*values)
-
-            return launch
+            return Launch(module, getattr(module, kernel), grid[1], [_C_TYPES[item.code](item.value) for item in params])
 
     return WithKernels

@@ -140,7 +140,7 @@ def test_pairs_are_timed_and_the_outputs_of_samples_come_back(boxes: Boxes, buil
     assert (result.failure, result.detail) == (None, "")
     times, *samples = result.calls
     assert len(times.samples_us) == len(times.rival_us) == 12 and min(*times.samples_us, *times.rival_us) > 0
-    assert dict(times.outputs) == {} and times.doubt_us < 1e9
+    assert dict(times.outputs) == {} and times.by_clock
     assert {done.sample.key for done in samples} == {5, 6}
     for number, done in enumerate(samples, start=1):
         np.testing.assert_array_equal(output(result, number), 2 * drawn(one(), "x", done.sample.key))
@@ -162,7 +162,7 @@ def test_a_rival_is_kept_and_a_fresh_one_is_not(boxes: Boxes, built) -> None:
 
 
 def test_a_rival_that_dies_is_not_the_candidates_fault_and_is_replaced(boxes: Boxes, built, tmp_path: Path) -> None:
-    rival = built("honest(x, y, n); if (calls == 30) abort();")
+    rival = built("honest(x, y, n); if (calls == 200) abort();")
     assert run(boxes, timed(built(), rival)).failure is None
     with pytest.raises(DeviceLost, match="timed against stopped answering on this CPU: gone, .*SIGABRT"):
         for _ in range(3):

@@ -199,9 +199,10 @@ def test_the_timekeeper_is_told_which_samples_belong_to_which_call(wanted) -> No
         Sample(call=number, key=key, distribution=kind) for number, key, kind in ((1, 7, "normal"), (0, 8, "uniform"), (1, 9, "spikes"))
     )
     calls = tuple(replace(one, decoys=("uniform", "lognormal")) for one in wanted.calls)
-    told = conversation.schedule(replace(wanted, mode=Mode.TIME, samples=samples, calls=calls), "GPU-1")
+    told = conversation.schedule(replace(wanted, mode=Mode.TIME, samples=samples, calls=calls, linger_s=0.5), "GPU-1", 4)
     assert [one["samples"] for one in told["calls"]] == [[(1, 8, 1)], [(0, 7, 0), (2, 9, 4)]]
     assert [one["distribution"] for one in told["calls"]] == [0, 4]
     assert [one["decoys"] for one in told["calls"]] == [[1, 3], [1, 3]]
-    assert (told["gpu"], told["timeout_s"], told["plan"]["few"]) == ("GPU-1", 20.0, 10)
+    assert (told["gpu"], told["timeout_s"], told["plan"]["few"], told["linger_s"]) == ("GPU-1", 20.0, 10, 0.5)
+    assert [one["sets"] for one in told["calls"]] == [4, 4]
     assert json.loads(json.dumps(told))["calls"][1]["samples"] == [[0, 7, 0], [2, 9, 4]]

@@ -144,10 +144,11 @@ def test_a_file_comes_before_a_recipe(tmp_path: Path, folders, call: Call) -> No
     delivery.close()
 
 
-@pytest.mark.parametrize(("count", "sets"), [(1, 3), (1 << 27, 2), (1 << 29, 1), (1 << 34, 1)])
+@pytest.mark.parametrize(("count", "sets"), [(1, 8), (1 << 27, 4), (1 << 29, 1), (1 << 34, 1)])
 def test_sets_of_buffers_fit_into_the_memory_for_them(count: int, sets: int) -> None:
     big = Call(label="c", args=(Tensor(name="x", dtype=DType.F64, count=count),), values={})
     assert sets_of(big) == sets
+    assert sets_of(big, 3) == min(sets, 3)
 
 
 @pytest.mark.parametrize(

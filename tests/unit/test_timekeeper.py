@@ -35,10 +35,20 @@ def player():
         one.close()
 
 
-def schedule(*, samples=(), decoys=(), calls: int = 1, sets: int = 3, timeout_s: float = 60.0, call_s: float = 10.0, **plan):
+def schedule(
+    *, samples=(), decoys=(), calls: int = 1, sets: int = 1, timeout_s: float = 60.0, call_s: float = 10.0, linger_s: float = 0.0, **plan
+):
+    """One set of buffers leaves no room for calls in a row."""
     timing = {"warmup_ms": 0.0, "min_samples": 20, "max_samples": 40, "max_seconds": 30.0} | plan
     one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets}
-    return {"calls": [one] * calls, "plan": asdict(TimingPlan(**timing)), "timeout_s": timeout_s, "call_s": call_s, "gpu": ""}
+    return {
+        "calls": [one] * calls,
+        "plan": asdict(TimingPlan(**timing)),
+        "timeout_s": timeout_s,
+        "call_s": call_s,
+        "linger_s": linger_s,
+        "gpu": "",
+    }
 
 
 def vary(count: int) -> float:
@@ -56,13 +66,13 @@ def test_both_sides_get_the_same_orders_and_each_goes_first_at_times(keeper: Tim
     assert len(ours.calls) == len(call["pairs"]) + 1  # and one to warm up
     first = [mine < other for mine, other in zip(ours.met, theirs.met, strict=True)]
     assert True in first and False in first
-    assert all(pair[1] == 110.0 and min(pair[2:]) > 0 for pair in call["pairs"])
+    assert all(pair[1] == 110.0 for pair in call["pairs"])
     assert [pair[0] for pair in call["pairs"]] == [vary(number + 2) for number in range(len(call["pairs"]))]
 
 
 def test_every_call_has_keys_of_its_own_and_some_set_of_buffers_and_either_poison(keeper: Timekeeper, player) -> None:
     ours, theirs = player(claimed_us=vary), player()
-    keeper.race(schedule(min_samples=40, max_samples=60), ours.ours, theirs.ours)
+    keeper.race(schedule(min_samples=40, max_samples=60, sets=3), ours.ours, theirs.ours)
     count = len(ours.calls)
     assert len({order.key for order in ours.calls}) == len({order.seal for order in ours.calls}) == count > 40
     assert {order.place for order in ours.calls} == {0, 1, 2}
@@ -131,7 +141,7 @@ def test_time_that_is_up_ends_it_with_what_is_enough(keeper: Timekeeper, player)
 def test_without_a_rival_one_side_is_both(keeper: Timekeeper, player) -> None:
     ours = player(claimed_us=vary)
     record = keeper.race(schedule(samples=[(0, 5, 0)]), ours.ours, None)
-    assert all(pair[0] == pair[1] and pair[2] == pair[3] for pair in record["calls"][0]["pairs"])
+    assert all(pair[0] == pair[1] for pair in record["calls"][0]["pairs"])
     assert len(record["calls"][0]["pairs"]) == 40  # the spread of its own times
     assert (record["theirs"], len(record["calls"][0]["exports"])) == ("", 1)
 
@@ -177,6 +187,7 @@ BAD = {
     "negative": (lambda order: done(order, us=-1.0), "garbled"),
     "zero": (lambda order: done(order, us=0.0), "garbled"),
     "nan": (lambda order: done(order, us=math.nan), "garbled"),
+    "next to nothing": (lambda order: done(order, us=1e-320), "garbled"),  # no quotient of it is finite
     "inf": (lambda order: done(order, us=math.inf), "garbled"),
     "huge": (lambda order: done(order, us=1e300), "garbled"),
 }
@@ -254,34 +265,151 @@ def test_a_keeper_that_is_gone_raises(player) -> None:
         other.race(schedule(), player().ours, None)
 
 
-def test_time_that_a_claim_leaves_out_is_unexplained(keeper: Timekeeper, player) -> None:
-    """Each call sleeps six ms; one side claims half of that, one somewhat more than all."""
-    plan = {"min_samples": 12, "max_samples": 12}
-    record = keeper.race(schedule(**plan), player(claimed_us=3000.0, took_s=0.006).ours, player(claimed_us=6000.0, took_s=0.006).ours)
-    hidden, doubt = unexplained(record["calls"][0]["pairs"])
-    assert hidden > 1000 and hidden > 3 * doubt
-    record = keeper.race(schedule(**plan), player(claimed_us=6000.0, took_s=0.006).ours, player(claimed_us=6000.0, took_s=0.006).ours)
-    honest, _ = unexplained(record["calls"][0]["pairs"])
-    assert honest < hidden / 2
+def test_calls_in_a_row_and_one_alone_are_asked_of_both_sides(keeper: Timekeeper, player) -> None:
+    ours, theirs = player(), player()
+    record = keeper.race(schedule(sets=5), ours.ours, theirs.ours)
+    (call,) = record["calls"]
+    assert call["in_a_row"] == 5 and len(call["rows"]) == 12
+    assert all(min(row) > 0 for row in call["rows"])
+    for box in (ours, theirs):
+        assert sorted(order.place for order in box.rows) == [1] * 12 + [5] * 12
+        assert len({order.key for order in box.rows}) == len({order.seal for order in box.rows}) == 24
+    assert [order.place for order in ours.rows] != sorted(order.place for order in ours.rows)  # nor in an order that could be known
+
+
+def test_a_long_kernel_is_asked_for_two_in_a_row(keeper: Timekeeper, player) -> None:
+    record = keeper.race(schedule(sets=5), player(claimed_us=1.0).ours, player(claimed_us=5000.0).ours)
+    assert record["calls"][0]["in_a_row"] == 2  # by what the rival claims
+
+
+def test_one_of_the_samples_is_among_calls_in_a_row(keeper: Timekeeper, player) -> None:
+    places = set()
+    for _ in range(6):
+        ours, theirs = player(), player()
+        record = keeper.race(schedule(sets=4, samples=[(0, 1001, 0), (1, 2**64 - 1, 3)]), ours.ours, theirs.ours)
+        exports = {number: (digest, seal) for number, digest, seal in record["calls"][0]["exports"]}
+        assert exports.keys() == {0, 1} and exports[1][0] == 2**64 - 1  # a player's digest is the key of its call
+        ((row, export),) = [pair for pair in zip(ours.orders, ours.orders[1:], strict=False) if pair[1][:2] == (wire.Op.EXPORT, 1)]
+        assert (row.op, row.distribution, row.seal) == (wire.Op.BATCH, 3, exports[1][1])
+        assert (row.key + export.place) % 2**64 == 2**64 - 1 and export.place < row.place == 4
+        assert [order.key for order in ours.calls].count(1001) == 1
+        assert theirs.rows and not any(order.op is wire.Op.EXPORT for order in theirs.orders)
+        places.add(export.place)
+    assert len(places) > 1  # nobody knows which
+
+
+def row(said):
+    """Plain answers, but to the third row of several calls."""
+    seen = []
+
+    def answer(order: wire.Order):
+        seen.append(order.op is wire.Op.BATCH and order.place > 1)
+        return said(order) if seen[-1] and sum(seen) == 3 else PLAIN
+
+    return answer
 
 
 @pytest.mark.parametrize(
-    ("pairs", "excess", "doubt"),
+    ("said", "why"),
     [
-        ([], 0.0, 1e9),
-        ([(10.0, 20.0, 35.0, 30.0)] * 3, 15.0, 1e9),
-        ([(10.0, 20.0, 35.0, 30.0)] * 9, 15.0, 0.0),
-        ([(10.0, 20.0, 35.0, 30.0)] * 8 + [(10.0, 20.0, 9e9, 30.0)], 15.0, 0.0),  # an answer that came late once
-        ([(20.0, 10.0, 30.0, 35.0)] * 9, -15.0, 0.0),
+        (lambda order: None, "late"),
+        (lambda order: done(order), "late"),  # one where several are wanted
+        (lambda order: "gone", "gone"),
+        (lambda order: done(order, us=math.nan), "late"),
+        (lambda order: b"PASSED", "garbled"),
     ],
 )
-def test_unexplained_time_is_a_median_over_pairs(pairs, excess: float, doubt: float) -> None:
-    assert unexplained(pairs) == (excess, doubt)
+def test_a_row_must_be_answered_whole(keeper: Timekeeper, player, said, why: str) -> None:
+    record = keeper.race(schedule(sets=3, call_s=0.2), player(answer=row(said)).ours, player().ours)
+    assert (record["ours"], record["theirs"]) == (why, "")
+    record = keeper.race(schedule(sets=3, call_s=0.2), player().ours, player(answer=row(said)).ours)
+    assert (record["ours"], record["theirs"]) == ("", why)
 
 
-def test_doubt_grows_with_the_spread_and_shrinks_with_pairs() -> None:
-    def pairs(spread: float, count: int):
-        return [(10.0, 10.0, 20.0 + spread * (number % 5), 20.0) for number in range(count)]
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("changes", "flag", "why"), [({}, None, ""), ({"flags": 1, "region": 2}, [0, 1, 2], ""), ({"us": 0.0}, None, "garbled")]
+)
+def test_every_answer_of_a_row_is_looked_at(keeper: Timekeeper, player, which: int, changes, flag, why: str) -> None:
+    def answer(order: wire.Order) -> None:
+        for index in range(3):
+            ours._theirs.sendall(done(order, **(changes if index == which else {})))
 
-    assert unexplained(pairs(1.0, 50))[1] < unexplained(pairs(4.0, 50))[1]
-    assert unexplained(pairs(4.0, 200))[1] < unexplained(pairs(4.0, 50))[1]
+    ours = player(answer=row(answer))
+    record = keeper.race(schedule(sets=3), ours.ours, player().ours)
+    assert (record["flag"], record["ours"]) == (flag, why)
+
+
+def test_answers_beyond_those_of_a_row_are_no_answers_to_what_comes_next(keeper: Timekeeper, player) -> None:
+    def answer(order: wire.Order) -> bytes:
+        for _ in range(3):
+            ours._theirs.sendall(done(order))
+        return done(order)
+
+    ours = player(answer=row(answer))
+    assert keeper.race(schedule(sets=3), ours.ours, player().ours)["ours"] == "garbled"
+
+
+def test_after_a_pause_there_is_a_sample_still_to_come(keeper: Timekeeper, player) -> None:
+    samples = [(0, 1001, 0), (1, 1002, 0), (2, 1003, 0)]
+    ours = player()
+    keeper.race(schedule(samples=samples, linger_s=0.3), ours.ours, player().ours)
+    met = dict(zip((order.key for order in ours.orders), ours.met, strict=True))
+    turns = {order.key: turn for turn, order in enumerate(ours.calls[1:])}
+    assert max(turns[key] for key in (1001, 1002, 1003)) == 19
+    last = max((key for key in (1002, 1003)), key=turns.get)
+    assert met[last] - met[ours.calls[1].key] >= 0.3e9
+
+
+def test_time_that_a_claim_leaves_out_is_unexplained(keeper: Timekeeper, player) -> None:
+    """Each call sleeps six ms; one side claims half of that, the other all."""
+    found = {}
+    for claimed in (3000.0, 6000.0):
+        record = keeper.race(
+            schedule(sets=3, min_samples=12, max_samples=12),
+            player(claimed_us=claimed, took_s=0.006).ours,
+            player(claimed_us=6000.0, took_s=0.006).ours,
+        )
+        (call,) = record["calls"]
+        found[claimed], doubt = unexplained(call["rows"], call["in_a_row"], call["pairs"])
+        assert doubt < math.inf
+    assert found[3000.0] > 1000 and found[6000.0] < found[3000.0] / 2
+
+
+def rows(ours: float, theirs: float, *, around: float = 40.0, wake: float = 30.0, count: int = 5, alone: float | None = None):
+    """Rounds in which a call takes `ours` or `theirs`, and the work around one `around`."""
+    one = [each + around + wake for each in (ours, theirs)]
+    row = [each + (count - 1) * (took + around) for each, took in zip(one, (ours, theirs), strict=True)]
+    return [(row[0], one[0] if alone is None else alone, row[1], one[1])] * 12
+
+
+@pytest.mark.parametrize(
+    ("timed", "claims", "excess"),
+    [
+        (rows(100.0, 100.0), (100.0, 100.0), 0.0),
+        (rows(50.0, 100.0), (50.0, 100.0), 0.0),
+        (rows(100.0, 100.0), (50.0, 100.0), 50.0),
+        (rows(100.0, 60.0), (20.0, 60.0), 80.0),
+        (rows(60.0, 100.0), (60.0, 90.0), -10.0),
+        (rows(100.0, 100.0, alone=900.0), (50.0, 100.0), 37.5),  # slow where one alone is timed: taken to be at most 50 µs late
+        ([*rows(100.0, 100.0), (9e9, 9e9, 9e9, 9e9)], (50.0, 100.0), 50.0),  # answers that came late once
+    ],
+)
+def test_unexplained_time_is_what_calls_in_a_row_take_beyond_their_claims(timed, claims, excess: float) -> None:
+    found, doubt = unexplained(timed, 5, [claims] * 9)
+    assert found == pytest.approx(excess) and doubt == 0.0
+
+
+@pytest.mark.parametrize(
+    ("timed", "count", "pairs"),
+    [([], 5, [(1.0, 1.0)]), (rows(1.0, 1.0)[:3], 5, [(1.0, 1.0)]), (rows(1.0, 1.0), 1, [(1.0, 1.0)]), (rows(1.0, 1.0), 5, [])],
+)
+def test_where_there_is_too_little_to_tell_nothing_is_told(timed, count: int, pairs) -> None:
+    assert unexplained(timed, count, pairs) == (0.0, math.inf)
+
+
+def test_doubt_grows_with_the_spread_of_the_quickest() -> None:
+    def spread(step: float):
+        return [tuple(value + step * number for value in one) for number, one in enumerate(rows(100.0, 100.0))]
+
+    assert unexplained(spread(1.0), 5, [(100.0, 100.0)])[1] < unexplained(spread(4.0), 5, [(100.0, 100.0)])[1]
