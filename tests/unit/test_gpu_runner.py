@@ -181,6 +181,20 @@ def test_several_sets_of_buffers_lie_apart_and_another_call_gives_them_back(runn
     served.delivery.close()
 
 
+def test_calls_in_a_row_have_keys_that_count_up_and_each_can_be_exported(runner, library, tmp_path: Path) -> None:
+    served = Served(runner, job(library(ADD), one()), tmp_path)
+    orders, said = [wire.Order(wire.Op.BATCH, 0, 3, 0, 2**64 - 1, 0, 5).pack()], []
+    runner["gpu_serve"].serve(served.server, lambda: orders.pop() if orders else b"", said.append, wire)
+    answers = [wire.read_answer(data) for data in said[1:]]
+    assert [(answer.op, answer.flags, answer.seal) for answer in answers] == [(wire.Op.DONE, 0, 5)] * 3
+    for place, key in enumerate((2**64 - 1, 0, 1)):
+        served.ask(wire.Order(wire.Op.EXPORT, 0, place))
+        y = (served.outputs / "0-1.bin").read_bytes()
+        np.testing.assert_array_equal(np.frombuffer(y, np.int32), drawn(one(), "x", key) + 1)
+        assert answers[place].digest == contents.digest(y, 5)
+    served.delivery.close()
+
+
 def test_it_can_be_woken_without_a_call(runner, library, tmp_path: Path) -> None:
     served = Served(runner, job(library("*(volatile int*)0 = 0;"), one()), tmp_path)
     (answer,) = served.ask(wire.Order(wire.Op.WAKE, seal=9))
