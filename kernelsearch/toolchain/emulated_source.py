@@ -118,8 +118,5 @@ def _unroll(match: re.Match[str]) -> str:
 
 def _exports(plan: LaunchPlan) -> str:
     names = sorted({launch.kernel for launch in plan.launches})
-    lines = [
-        f'KS_EMU_EXPORT({name})\nextern "C" const char* ks_signature_{name}() {{ return ks_plan::codes(&{name}); }}'
-        for name in names
-    ]
+    lines = [f'KS_EMU_EXPORT({name})\nextern "C" const char* ks_signature_{name}() {{ return ks_plan::codes(&{name}); }}' for name in names]
     return "\n".join(['\n#line 1 "launch plan"', _SIGNATURES, *lines, ""])
