@@ -18,7 +18,6 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import admission, catalog, digest
-from kernelsearch.device.base import IN_USE, NOT_WATCHED
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
 from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
@@ -248,9 +247,6 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
 def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
     watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
-    for name in (IN_USE, NOT_WATCHED):
-        if text := lab.environment.facts.get(name):
-            watch(Warned(text=text))
     run = Run(
         budget=budget,
         parallel=spec.parallel,

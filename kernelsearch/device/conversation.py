@@ -19,7 +19,7 @@ from kernelsearch.device.base import Call, CallResult, Job, JobResult, Rung
 from kernelsearch.device.cuda_job import Delivery, Export, sets_of
 from kernelsearch.model import Verdict
 
-CALL_S = 10.0  # the longest that one call may take
+CALL_S = 6.0  # the longest that one call may take
 _READY_S = 60.0  # loading a candidate, which may be a large library
 
 

@@ -265,8 +265,9 @@ def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, p
     """µs of a call that the candidate did not claim, by the outside clock, and how uncertain that is.
 
     `rows` are rounds of `count` calls in a row and of one. An answer can come late for many reasons and early for none, so it is the
-    quickest that tell: the second of each kind, and how far the fourth lies from it is the uncertainty. A candidate may look better by
-    being slow where one call alone is timed; it is then taken to be as quick as its rival.
+    quickest that tell: the second of each kind. How uncertain that is, the rival's own answers say: by how much the fourth is later; the
+    candidate's could be late on purpose. A candidate may look better by being slow where one call alone is timed; it is then taken to be
+    as quick as its rival. Less than nothing unexplained means that work of ours around the calls was not done.
     """
     if len(rows) < 4 or count < 2 or not pairs:
         return 0.0, math.inf
@@ -275,7 +276,8 @@ def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, p
     claimed = statistics.median(ours for ours, _ in pairs) - statistics.median(theirs for _, theirs in pairs)
     alone = min(alone, their_alone + max(0.0, claimed) + _BOX_LATE_US)
     by_clock = (row - alone - their_row + their_alone) / (count - 1)
-    return by_clock - claimed, math.hypot(*(column[3] - column[1] for column in ordered)) / (count - 1)
+    doubt = math.sqrt(2) * math.hypot(*(column[3] - column[1] for column in ordered[2:])) / (count - 1)
+    return by_clock - claimed, doubt
 
 
 class Timekeeper:

@@ -129,9 +129,10 @@ def _unexplained(calls: Sequence[CallResult], share: float) -> str | None:
         if not call.by_clock:
             continue
         claimed = sorted(call.samples_us)[len(call.samples_us) // 2]
-        if call.unexplained_us > max(SLACK_US, share * claimed, SLACK_ERRORS * call.doubt_us):
-            return (
-                f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each took "
-                f"{call.unexplained_us:.1f} µs longer"
-            )
+        slack = max(SLACK_US, share * claimed, SLACK_ERRORS * call.doubt_us)
+        says = f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each"
+        if call.unexplained_us > slack:
+            return f"{says} took {call.unexplained_us:.1f} µs longer"
+        if call.unexplained_us < -slack:
+            return f"{says}, with the work of ours around it, took {-call.unexplained_us:.1f} µs less: that work was not done"
     return None

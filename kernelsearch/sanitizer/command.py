@@ -14,7 +14,7 @@ ERRORS_FOUND = 86  # the exit status when the tool found errors: one that neithe
 _PRINTED = 1000  # records in the report; one wrong index is an error a thread
 _PADDING = 512  # bytes behind each allocation that nobody may touch: without them a neighbour hides an overrun
 # Our runner's own kernels. They are left out where that costs nothing; initcheck must see them, since they write the inputs.
-_HARNESS = r"regex=^(_Z[0-9]+)?ks_"
+_HARNESS = r"regex=^ks_(prepare|inspect|digest|shared|copy)$"
 _OPTIONS = {
     # Failed API calls are the runner's to report, and a driver's harmless probes (cuGetProcAddress) would be counted.
     "memcheck": ("--leak-check", "no", "--report-api-errors", "no", "--padding", str(_PADDING), "--kernel-name-exclude", _HARNESS),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kernelsearch import catalog, guard, source
-from kernelsearch.evaluate import baseline_of
+from kernelsearch import catalog, digest, guard, source
 from kernelsearch.model import Candidate, Finding, Form, Origin, Task
 from kernelsearch.toolchain.emulated_source import rewrite
 
@@ -67,7 +66,7 @@ def test_talk_of_it_is_free(text: str) -> None:
 def test_names_that_the_emulation_adds_are_added_behind_the_guard() -> None:
     task = catalog.task("core/box_blur")
     assert task.form is Form.KERNELS
-    candidate = baseline_of(task)
+    candidate = digest.baseline(task)
     built = rewrite(candidate.source, source.launch_plan(candidate.source))
     assert "ks_signature_box_blur(" in built and found(built, task)
     assert not found(candidate.source, task)
