@@ -182,8 +182,8 @@ def test_a_box_is_ready_when_it_says_so(box) -> None:
 @pytest.mark.parametrize(
     ("why", "labels", "verdict", "words"),
     [
-        ("late", ["a"], Verdict.TIMED_OUT, "a: no answer after 10 s for one call"),
-        ("late", ["a", "b"], Verdict.TIMED_OUT, "no answer after 10 s for one call"),
+        ("late", ["a"], Verdict.TIMED_OUT, f"a: no answer after {conversation.CALL_S:g} s for one call"),
+        ("late", ["a", "b"], Verdict.TIMED_OUT, f"no answer after {conversation.CALL_S:g} s for one call"),
         ("garbled", ["a"], Verdict.CHEATED, "a: it answered with what no runner says"),
         ("gone", ["a"], Verdict.CRASHED, "a: how it died"),
     ],
