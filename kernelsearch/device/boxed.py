@@ -60,6 +60,7 @@ def runner_box(command: tuple[str, ...], folder: Path, lock: GpuLock, libraries:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": ":".join(str(path) for path in libraries),
             "LC_ALL": "C",
+            "USER": "box",  # torch asks for the user's name, and the box's user has none
         },
         limits=_LASTING,
     )
@@ -129,7 +130,7 @@ class Boxes:
                     before = state()
                     conclude = self._verify(guest, job, rung) if job.mode is Mode.VERIFY else self._time(guest, job, spare)
                     conditions = nvml.around(before, state())
-                done = conclude()  # a process takes a tenth of a second to end, and others may have the device meanwhile
+                done = conclude()  # looking at what it left takes a while, and others may have the device meanwhile
                 conditions |= done.conditions
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error), seconds=time.monotonic() - started)
@@ -188,6 +189,7 @@ class Boxes:
             exports, failure = conversation.verify(job, guest.slot.box.channel, guest.delivery, rung)
         except Ended as error:
             return _known(self._fallen(guest, job, error.why))
+        guest.finish(politely=True)  # as long as it lives it holds memory of the device, perhaps all of it
         return _known(failure) if failure else lambda: self._ended(guest, exports)
 
     def _ended(self, guest: _Guest, exports: Sequence[Export]) -> JobResult:
@@ -225,6 +227,7 @@ class Boxes:
             return _known(conversation.flagged(job.calls[call], flags, region))
         if record["ours"]:
             return _known(self._fallen(guest, job, record["ours"]))
+        guest.finish(politely=True)
         return lambda: self._raced(guest, job, record)
 
     def _raced(self, guest: _Guest, job: Job, record: Mapping[str, Any]) -> JobResult:

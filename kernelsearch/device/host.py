@@ -1,7 +1,8 @@
 """This machine's CPU, for PyTorch tasks where there is no GPU: device `host`.
 
-The same boxes, conversation and clock as on a GPU. What is measured is this CPU, which says nothing of any GPU; nobody knows its
-peaks here, so no floor is drawn. Sources in CUDA cannot run on it: the emulated device is for those.
+The same boxes and conversation as on a GPU. What is measured is this CPU, which says nothing of any GPU; nobody knows its peaks here,
+so no floor is drawn, and what a candidate's process claims is not held against a clock outside. Sources in CUDA cannot run on it: the
+emulated device is for those.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.sanitizer import SanitizerReport
 
 _WARM_BOXES = 1  # importing torch is work for the CPU that is timed
-_MOST_SETS = 2  # contents are made by the CPU itself, which takes much longer than many a call
+_MOST_SETS = 1  # contents are made by the CPU itself and take longer than many a call: calls in a row would show nothing
 _NO_BOUND = 1e30
 
 

@@ -32,7 +32,7 @@ from kernelsearch.order_statistics import median_interval, settled
 _LENGTH_BYTES = 8
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
-_ROUNDS = 12  # of calls in a row
+_ROUNDS, _MOST_ROUNDS = 8, 96  # of calls in a row: further ones as long as the claims do not fit, since only noise goes away with more
 _ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
 _LEAST_US, _MOST_US = 1e-6, 1e12  # that a box may claim: quotients of such times are finite
 _BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
@@ -128,8 +128,7 @@ class _Race:
                 break
         samples = list(call["samples"])
         record.in_a_row = min(call["sets"], max(2, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
-        if self._theirs and record.in_a_row > 1 and not self._in_a_row(number, record, samples.pop() if len(samples) > 1 else None):
-            return False
+        wanted = samples.pop() if self._schedule["in_a_row"] and record.in_a_row > 1 and len(samples) > 1 else None
         waiting = self._places(samples)
         stop_at = time.monotonic() + plan["max_seconds"]
         turn = 0
@@ -153,7 +152,7 @@ class _Race:
             elif distribution == call["distribution"]:
                 record.pairs.append(pair)
         record.clocks = self._watch.clocks()
-        return True
+        return not (self._theirs and self._schedule["in_a_row"] and record.in_a_row > 1) or self._in_a_row(number, record, wanted)
 
     def _places(self, samples: Sequence[Sequence[Any]]) -> dict[int, Sequence[Any]]:
         """At which turn each sample is taken: anywhere among the first that there will be, one of them early."""
@@ -200,27 +199,43 @@ class _Race:
         return ours, found[id(self._theirs)] if self._theirs else ours
 
     def _in_a_row(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
-        """Rounds of m calls in a row and of one, on both sides. The outputs of one of the calls are those of `sample`; which, is chance."""
-        call, most = self._schedule["calls"][number], record.in_a_row
+        """Rounds of m calls in a row and of one, on both sides, until the claims fit or there were enough.
+
+        The outputs of one of the calls are those of `sample`; which, is chance.
+        """
         sampled = random.randrange(_ROUNDS) if sample is not None else -1
-        for turn in range(_ROUNDS):
-            walls: dict[tuple[bool, int], float] = {}
-            for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (most, 1)], 4):
-                side = self._ours if ours else self._theirs
-                if side is None:
-                    return False
-                wanted = sample if ours and count > 1 and turn == sampled else None
-                place = random.randrange(count)
-                key = secrets.randbits(64) if wanted is None else (wanted[1] - place) % 2**64
-                distribution = call["distribution"] if wanted is None else wanted[2]
-                order = wire.Order(wire.Op.BATCH, number, count, distribution, key, 0, secrets.randbits(64))
-                answered = self._called(side, order, count, number)
-                if answered is None:
-                    return False
-                walls[ours, count] = answered[1]
-                if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
-                    return False
-            record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
+        while len(record.rows) < _MOST_ROUNDS:
+            turn = len(record.rows)
+            if turn >= _ROUNDS and turn % _ROUNDS == 0 and self._explained(record):
+                break
+            if not self._round(number, record, sample if turn == sampled else None):
+                return False
+        return True
+
+    def _explained(self, record: _CallRecord) -> bool:
+        excess, _ = unexplained(record.rows, record.in_a_row, record.pairs)
+        claimed = statistics.median(ours for ours, _ in record.pairs)
+        return abs(excess) <= max(self._schedule["slack_us"], self._schedule["slack_share"] * claimed) / 2
+
+    def _round(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
+        call, most = self._schedule["calls"][number], record.in_a_row
+        walls: dict[tuple[bool, int], float] = {}
+        for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (most, 1)], 4):
+            side = self._ours if ours else self._theirs
+            if side is None:
+                return False
+            wanted = sample if ours and count > 1 else None
+            place = random.randrange(count)
+            key = secrets.randbits(64) if wanted is None else (wanted[1] - place) % 2**64
+            distribution = call["distribution"] if wanted is None else wanted[2]
+            order = wire.Order(wire.Op.BATCH, number, count, distribution, key, 0, secrets.randbits(64))
+            answered = self._called(side, order, count, number)
+            if answered is None:
+                return False
+            walls[ours, count] = answered[1]
+            if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
+                return False
+        record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
         return True
 
     def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:

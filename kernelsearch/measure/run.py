@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 
 from kernelsearch import workload
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, TimingPlan
+from kernelsearch.device.conversation import SLACK_SHARE, SLACK_US
 from kernelsearch.lab import Lab
 from kernelsearch.measure import statistics
 from kernelsearch.model import Build, CaseTiming, Form, Interval, Measurement, Task, TimeKind, Verdict
 from kernelsearch.workload import Planned
 
 TIMING = TimingPlan()
-# Time that a call took by the clock outside, and did not claim. More than this is work that was not in the claim: calls in a row agree
-# with their claims within a microsecond or two on an H100, and a kernel's time may depend a little on what ran before it.
-SLACK_US, SLACK_SHARE, SLACK_ERRORS = 8.0, 0.10, 3.0
 LINGER_S = 1.0
 
 
@@ -50,7 +48,7 @@ def run(
 
     `rival` is built from the kernel to time against; without it there are no pairs. `again` names a further trial, whose contents no
     earlier one has seen; `fresh` asks for a process of the rival that has served nothing else. `strict`: something about the candidate
-    is suspicious, so that more of its timed calls are looked at, and less unexplained time is let pass.
+    is suspicious, so that more of its timed calls are looked at, some of them after a pause.
     """
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     timed = prepared.timed
@@ -77,7 +75,7 @@ def run(
     result = lab.device.run(ours)
     if result.failure is not None:
         return Timed(measurement=None, failure=result.failure, detail=result.detail)
-    if lie := _unexplained(result.calls, SLACK_SHARE / 2 if strict else SLACK_SHARE):
+    if lie := _unexplained(result.calls):
         return Timed(measurement=None, failure=Verdict.CHEATED, detail=lie)
     outputs = _outputs(timed, samples, ours, result)
     if measured and (unseen := {p.case.name for p in timed} - {p.case.name for p, call in outputs if call.outputs}):
@@ -123,13 +121,13 @@ def _outputs(timed: Sequence[Planned], samples: Sequence[Planned], job: Job, res
     return [(samples[job.samples.index(call.sample)], call) for call in result.calls if call.sample is not None]
 
 
-def _unexplained(calls: Sequence[CallResult], share: float) -> str | None:
+def _unexplained(calls: Sequence[CallResult]) -> str | None:
     """Why the claimed times are not believed, in one sentence."""
     for call in calls:
         if not call.by_clock:
             continue
         claimed = sorted(call.samples_us)[len(call.samples_us) // 2]
-        slack = max(SLACK_US, share * claimed, SLACK_ERRORS * call.doubt_us)
+        slack = max(SLACK_US, SLACK_SHARE * claimed)
         says = f"{call.label}: it says that a call takes {claimed:.1f} µs, but by the clock outside each"
         if call.unexplained_us > slack:
             return f"{says} took {call.unexplained_us:.1f} µs longer"
