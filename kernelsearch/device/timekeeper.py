@@ -215,7 +215,7 @@ class _Race:
     def _explained(self, record: _CallRecord) -> bool:
         excess, _ = unexplained(record.rows, record.in_a_row, record.pairs)
         claimed = statistics.median(ours for ours, _ in record.pairs)
-        return abs(excess) <= max(self._schedule["slack_us"], self._schedule["slack_share"] * claimed) / 2
+        return bool(abs(excess) <= max(self._schedule["slack_us"], self._schedule["slack_share"] * claimed) / 2)
 
     def _round(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
         call, most = self._schedule["calls"][number], record.in_a_row
