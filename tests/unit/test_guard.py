@@ -146,6 +146,8 @@ def test_includes_from_elsewhere_are_refused(line):
         ("[[gnu::constructor]] void f();", "runs when loaded"),
         ('__attribute__((section(".init_array"))) void* p;', "runs when loaded"),
         ('void f() __attribute__((ifunc("g")));', "runs when loaded"),
+        ('void* f() { return dlopen("x", 1); }', "opens a library"),
+        ('void* f(void* h) { return dlsym (h, "x"); }', "opens a library"),
     ],
 )
 def test_forbidden_constructs(line, rule):
@@ -161,7 +163,7 @@ def test_forbidden_constructs(line, rule):
         ("__trap();", "ends threads early"),
         ('  system("id");', "starts a program"),
         ("  if (fork() == 0) {}", "starts a program"),
-        ('  void* h = dlopen("x", 1);', "loads code"),
+        ("  cuModuleLoadData(&m, image);", "loads code"),
         ("  std::thread worker(f);", "starts a thread"),
         ("  cudaStreamCreate(&s);", "uses a stream of its own"),
         ("  cudaEventRecord(a);", "touches the timing"),
