@@ -162,12 +162,15 @@ def test_a_rival_is_kept_and_a_fresh_one_is_not(boxes: Boxes, built) -> None:
 
 
 def test_a_rival_that_dies_is_not_the_candidates_fault_and_is_replaced(boxes: Boxes, built, tmp_path: Path) -> None:
-    rival = built("honest(x, y, n); if (calls == 200) abort();")
+    rival = built("honest(x, y, n); if (calls == 1000) abort();")  # calls in a row go on for some hundred, or end after some dozen
     assert run(boxes, timed(built(), rival)).failure is None
     with pytest.raises(DeviceLost, match="timed against stopped answering on this CPU: gone, .*SIGABRT"):
-        for _ in range(3):
+        for _ in range(12):
             run(boxes, timed(built(), rival))
     assert run(boxes, timed(built(), rival)).failure is None
+    frail = built("honest(x, y, n); if (calls == 5) abort();")  # never kept for another job
+    with pytest.raises(DeviceLost, match="timed against stopped answering on this CPU: gone, .*SIGABRT"):
+        run(boxes, timed(built(), frail))
     broken = built("honest(x, y, n);", "__attribute__((constructor)) static void no(void) { abort(); }")
     with pytest.raises(DeviceLost, match="does not load any more"):
         run(boxes, timed(built(), broken))
