@@ -145,10 +145,10 @@ def test_a_file_comes_before_a_recipe(tmp_path: Path, folders, call: Call) -> No
 
 
 def test_closing_twice_leaves_descriptors_of_others_alone(tmp_path: Path, folders, call: Call) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = set(Path("/proc/self/fd").iterdir())
     delivery = deliver(job(tmp_path, call), folders, 0, 0)
     delivery.close()
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert set(Path("/proc/self/fd").iterdir()) <= before
     others = [os.open(tmp_path / "artifact", os.O_RDONLY) for _ in range(3)]  # they get the numbers that became free
     delivery.close()
     for descriptor in others:
