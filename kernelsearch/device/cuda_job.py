@@ -59,6 +59,7 @@ class Delivery:
         self._inputs = inputs
         self._outputs = outputs
         self._linked: dict[Path, str] = {}
+        self._open: list[int] = []  # descriptors
         self._files: dict[tuple[int, str], int] = {}  # (export, tensor) -> descriptor
         self._report = self._create("result.json", 0)
         self.text = self._text()
@@ -113,13 +114,15 @@ class Delivery:
         return JobResult(calls=tuple(calls), seconds=seconds)
 
     def close(self) -> None:
-        for descriptor in (self._report, *self._files.values()):
-            os.close(descriptor)
+        """Harmless when closed already: by then somebody else may have descriptors of the same numbers."""
         self._files.clear()
+        while self._open:
+            os.close(self._open.pop())
 
     def _create(self, name: str, nbytes: int) -> int:
         # Kept open, so that what the box does to names in its folder changes nothing for us.
         descriptor = os.open(self._outputs / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+        self._open.append(descriptor)
         os.fchmod(descriptor, 0o666)  # the box may run as another user; the folder around both is private
         os.ftruncate(descriptor, nbytes)
         return descriptor

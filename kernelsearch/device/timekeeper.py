@@ -128,7 +128,8 @@ class _Race:
                 break
         samples = list(call["samples"])
         record.in_a_row = min(call["sets"], max(2, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
-        wanted = samples.pop() if self._schedule["in_a_row"] and record.in_a_row > 1 and len(samples) > 1 else None
+        rows = self._theirs is not None and self._schedule["in_a_row"] and record.in_a_row > 1
+        wanted = samples.pop() if rows and len(samples) > 1 else None
         waiting = self._places(samples)
         stop_at = time.monotonic() + plan["max_seconds"]
         turn = 0
@@ -152,7 +153,7 @@ class _Race:
             elif distribution == call["distribution"]:
                 record.pairs.append(pair)
         record.clocks = self._watch.clocks()
-        return not (self._theirs and self._schedule["in_a_row"] and record.in_a_row > 1) or self._in_a_row(number, record, wanted)
+        return not rows or self._in_a_row(number, record, wanted)
 
     def _places(self, samples: Sequence[Sequence[Any]]) -> dict[int, Sequence[Any]]:
         """At which turn each sample is taken: anywhere among the first that there will be, one of them early."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def boxes(scratch: Path):
     assert running(scratch) == []
 
 
-def running(scratch: Path) -> list[str]:
+def running(scratch: Path, *, wait: bool = True) -> list[str]:
     """Command lines of processes that work for a box of ours; the dying get a moment."""
     for _ in range(100):
         found = []
@@ -87,7 +88,7 @@ def running(scratch: Path) -> list[str]:
                 continue
             if str(scratch).encode() in line:
                 found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-        if not found:
+        if not found or not wait:
             break
         time.sleep(0.1)
     return found
@@ -146,6 +147,30 @@ def test_pairs_are_timed_and_the_outputs_of_samples_come_back(boxes: Boxes, buil
         np.testing.assert_array_equal(output(result, number), 2 * drawn(one(), "x", done.sample.key))
 
 
+def alive(scratch: Path) -> set[str]:
+    """Boxes that have a process."""
+    return {word for line in running(scratch, wait=False) for word in re.findall(r"box-\w+", line)}
+
+
+@pytest.mark.parametrize("mode", [Mode.VERIFY, Mode.TIME])
+def test_a_box_has_ended_before_others_get_the_device(boxes: Boxes, built, scratch: Path, mode: Mode) -> None:
+    """It may hold all of the device's memory. The state is read once before a job and once after, while nobody else has the device."""
+    seen = []
+
+    def state():
+        seen.append(alive(scratch))
+        return {"state": "fine"}
+
+    wanted = job(built(), one()) if mode is Mode.VERIFY else timed(built())
+    assert boxes.run(wanted, None, state).failure is None
+    before, after = seen
+    assert len(before - after) == 1  # the job's own; a warm one and rivals live on
+
+
+def test_a_box_has_a_name_for_its_user_whom_the_system_may_not_know(tmp_path: Path) -> None:
+    assert runner_box(("true",), tmp_path, GpuLock("test"), ()).env["USER"] == "box"
+
+
 def test_without_a_rival_there_are_no_pairs(boxes: Boxes, built) -> None:
     times = run(boxes, timed(built())).calls[0]
     assert len(times.samples_us) == 12 and times.rival_us == ()
@@ -162,12 +187,15 @@ def test_a_rival_is_kept_and_a_fresh_one_is_not(boxes: Boxes, built) -> None:
 
 
 def test_a_rival_that_dies_is_not_the_candidates_fault_and_is_replaced(boxes: Boxes, built, tmp_path: Path) -> None:
-    rival = built("honest(x, y, n); if (calls == 200) abort();")
+    rival = built("honest(x, y, n); if (calls == 1000) abort();")  # calls in a row go on for some hundred, or end after some dozen
     assert run(boxes, timed(built(), rival)).failure is None
     with pytest.raises(DeviceLost, match="timed against stopped answering on this CPU: gone, .*SIGABRT"):
-        for _ in range(3):
+        for _ in range(12):
             run(boxes, timed(built(), rival))
     assert run(boxes, timed(built(), rival)).failure is None
+    frail = built("honest(x, y, n); if (calls == 5) abort();")  # never kept for another job
+    with pytest.raises(DeviceLost, match="timed against stopped answering on this CPU: gone, .*SIGABRT"):
+        run(boxes, timed(built(), frail))
     broken = built("honest(x, y, n);", "__attribute__((constructor)) static void no(void) { abort(); }")
     with pytest.raises(DeviceLost, match="does not load any more"):
         run(boxes, timed(built(), broken))

@@ -15,7 +15,7 @@ from kernelsearch.device import conversation
 from kernelsearch.device.base import Mode, Sample, Scalar
 from kernelsearch.device.conversation import Ended
 from kernelsearch.device.cuda_job import Delivery
-from kernelsearch.model import DType, Verdict
+from kernelsearch.model import DType, LaunchPlan, Verdict
 
 CALLS = tuple(
     call(
@@ -206,3 +206,9 @@ def test_the_timekeeper_is_told_which_samples_belong_to_which_call(wanted) -> No
     assert (told["gpu"], told["timeout_s"], told["plan"]["few"], told["linger_s"]) == ("GPU-1", 20.0, 10, 0.5)
     assert [one["sets"] for one in told["calls"]] == [4, 4]
     assert json.loads(json.dumps(told))["calls"][1]["samples"] == [[0, 7, 0], [2, 9, 4]]
+    assert (told["call_s"], told["slack_us"], told["slack_share"]) == (conversation.CALL_S, conversation.SLACK_US, conversation.SLACK_SHARE)
+
+
+def test_calls_in_a_row_are_for_candidates_whose_code_could_make_claims(wanted) -> None:
+    assert conversation.schedule(replace(wanted, plan=None), "", 4)["in_a_row"]
+    assert not conversation.schedule(replace(wanted, plan=LaunchPlan(launches=())), "", 4)["in_a_row"]

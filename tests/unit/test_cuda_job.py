@@ -144,6 +144,18 @@ def test_a_file_comes_before_a_recipe(tmp_path: Path, folders, call: Call) -> No
     delivery.close()
 
 
+def test_closing_twice_leaves_descriptors_of_others_alone(tmp_path: Path, folders, call: Call) -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+    delivery = deliver(job(tmp_path, call), folders, 0, 0)
+    delivery.close()
+    assert set(Path("/proc/self/fd").iterdir()) <= before
+    others = [os.open(tmp_path / "artifact", os.O_RDONLY) for _ in range(3)]  # they get the numbers that became free
+    delivery.close()
+    for descriptor in others:
+        assert os.pread(descriptor, 7, 0) == b"machine"
+        os.close(descriptor)
+
+
 @pytest.mark.parametrize(("count", "sets"), [(1, 8), (1 << 27, 4), (1 << 29, 1), (1 << 34, 1)])
 def test_sets_of_buffers_fit_into_the_memory_for_them(count: int, sets: int) -> None:
     big = Call(label="c", args=(Tensor(name="x", dtype=DType.F64, count=count),), values={})

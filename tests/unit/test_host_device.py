@@ -89,6 +89,7 @@ def test_an_honest_module_is_verified_and_timed_in_pairs(task: Task, lab: Lab) -
     assert done.measurement.kind is TimeKind.MEASURED
     (timing,) = done.measurement.timings
     assert len(timing.samples_us) == 12 and min(timing.samples_us) > 0
+    assert (timing.unexplained_us, timing.doubt_us) == (0.0, 0.0)  # no calls in a row, so nothing by the clock outside
     assert done.measurement.speedup > 0 and done.measurement.interval.low <= done.measurement.speedup <= done.measurement.interval.high
     assert len(done.outputs) >= 2
     assert set(verdicts(done, task, lab)) == {Verdict.PASSED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from dataclasses import asdict
 
@@ -35,8 +36,22 @@ def player():
         one.close()
 
 
+EVERYTHING_FITS = 1e12
+
+
 def schedule(
-    *, samples=(), decoys=(), calls: int = 1, sets: int = 1, timeout_s: float = 60.0, call_s: float = 10.0, linger_s: float = 0.0, **plan
+    *,
+    samples=(),
+    decoys=(),
+    calls: int = 1,
+    sets: int = 1,
+    timeout_s: float = 60.0,
+    call_s: float = 10.0,
+    linger_s: float = 0.0,
+    in_a_row: bool = True,
+    slack_us: float = EVERYTHING_FITS,
+    slack_share: float = 0.0,
+    **plan,
 ):
     """One set of buffers leaves no room for calls in a row."""
     timing = {"warmup_ms": 0.0, "min_samples": 20, "max_samples": 40, "max_seconds": 30.0} | plan
@@ -48,6 +63,9 @@ def schedule(
         "call_s": call_s,
         "linger_s": linger_s,
         "gpu": "",
+        "in_a_row": in_a_row,
+        "slack_us": slack_us,
+        "slack_share": slack_share,
     }
 
 
@@ -269,12 +287,65 @@ def test_calls_in_a_row_and_one_alone_are_asked_of_both_sides(keeper: Timekeeper
     ours, theirs = player(), player()
     record = keeper.race(schedule(sets=5), ours.ours, theirs.ours)
     (call,) = record["calls"]
-    assert call["in_a_row"] == 5 and len(call["rows"]) == 12
+    assert call["in_a_row"] == 5 and len(call["rows"]) == 8
     assert all(min(row) > 0 for row in call["rows"])
     for box in (ours, theirs):
-        assert sorted(order.place for order in box.rows) == [1] * 12 + [5] * 12
-        assert len({order.key for order in box.rows}) == len({order.seal for order in box.rows}) == 24
+        assert sorted(order.place for order in box.rows) == [1] * 8 + [5] * 8
+        assert len({order.key for order in box.rows}) == len({order.seal for order in box.rows}) == 16
     assert [order.place for order in ours.rows] != sorted(order.place for order in ours.rows)  # nor in an order that could be known
+
+
+@pytest.mark.parametrize(
+    ("claimed_us", "slack_us", "slack_share", "rounds"),
+    [
+        (9e5, 3e5, 0.0, 8),  # a tenth of a second too little was claimed, and half of what is forgiven is more
+        (9e5, 1e5, 0.0, 96),
+        (9e5, 1.0, 0.3, 8),  # forgiven by the share of what the candidate claims
+        (9e5, 1.0, 0.1, 96),
+        (1.1e6, 3e5, 0.0, 8),  # and too much
+        (1.1e6, 1e5, 0.0, 96),
+    ],
+)
+def test_rounds_go_on_while_claims_do_not_fit_and_not_for_ever(keeper, player, claimed_us, slack_us, slack_share, rounds) -> None:
+    """Neither side takes any time: what they claim to differ by is what does not fit."""
+    ours, theirs = player(claimed_us=claimed_us), player(claimed_us=1e6)
+    record = keeper.race(schedule(sets=3, slack_us=slack_us, slack_share=slack_share), ours.ours, theirs.ours)
+    (call,) = record["calls"]
+    assert (record["ours"], record["theirs"], len(call["rows"])) == ("", "", rounds)
+    assert len(ours.rows) == len(theirs.rows) == 2 * rounds
+
+
+def test_rounds_end_once_claims_fit(keeper: Timekeeper, player) -> None:
+    rows = []
+
+    def answer(order: wire.Order):
+        if order.op is wire.Op.BATCH and order.place > 1:
+            rows.append(order)
+            if len(rows) <= 8:
+                time.sleep(0.1)
+        return PLAIN
+
+    record = keeper.race(schedule(sets=2, slack_us=9e4), player(answer=answer).ours, player().ours)
+    assert len(record["calls"][0]["rows"]) == 16
+
+
+def test_rows_come_after_the_pairs(keeper: Timekeeper, player) -> None:
+    ours = player(claimed_us=vary)
+    keeper.race(schedule(sets=3, samples=[(0, 5, 0), (1, 6, 0)], calls=2), ours.ours, player().ours)
+    for number in range(2):
+        kinds = [order.op for order in ours.orders if order.op is not wire.Op.EXPORT and order.number == number]
+        assert kinds == [wire.Op.CALL] * 41 + [wire.Op.BATCH] * 16
+
+
+@pytest.mark.parametrize("rival", [True, False])
+def test_without_calls_in_a_row_every_sample_is_among_the_pairs(keeper: Timekeeper, player, rival: bool) -> None:
+    """Where no code of the candidate makes claims they are not asked for, and without a rival they would say nothing."""
+    ours = player(claimed_us=vary)
+    record = keeper.race(schedule(sets=3, samples=[(0, 5, 0), (1, 6, 0)], in_a_row=not rival), ours.ours, player().ours if rival else None)
+    (call,) = record["calls"]
+    assert call["rows"] == ours.rows == []
+    assert sorted(number for number, _, _ in call["exports"]) == [0, 1]
+    assert {5, 6} <= {order.key for order in ours.calls}
 
 
 def test_a_long_kernel_is_asked_for_two_in_a_row(keeper: Timekeeper, player) -> None:
@@ -392,7 +463,10 @@ def rows(ours: float, theirs: float, *, around: float = 40.0, wake: float = 30.0
         (rows(100.0, 60.0), (20.0, 60.0), 80.0),
         (rows(60.0, 100.0), (60.0, 90.0), -10.0),
         (rows(100.0, 100.0, alone=900.0), (50.0, 100.0), 37.5),  # slow where one alone is timed: taken to be at most 50 µs late
+        (rows(40.0, 100.0), (100.0, 100.0), -60.0),  # work around its calls was left out
         ([*rows(100.0, 100.0), (9e9, 9e9, 9e9, 9e9)], (50.0, 100.0), 50.0),  # answers that came late once
+        ([*rows(100.0, 100.0)[:2], *[(9e9, 9e9, *rows(100.0, 100.0)[0][2:])] * 10], (50.0, 100.0), 50.0),  # or all but twice
+        ([*rows(100.0, 100.0), (0.0, 0.0, 0.0, 0.0)], (50.0, 100.0), 50.0),  # one that came early tells nothing
     ],
 )
 def test_unexplained_time_is_what_calls_in_a_row_take_beyond_their_claims(timed, claims, excess: float) -> None:
@@ -408,8 +482,20 @@ def test_where_there_is_too_little_to_tell_nothing_is_told(timed, count: int, pa
     assert unexplained(timed, count, pairs) == (0.0, math.inf)
 
 
-def test_doubt_grows_with_the_spread_of_the_quickest() -> None:
-    def spread(step: float):
-        return [tuple(value + step * number for value in one) for number, one in enumerate(rows(100.0, 100.0))]
+def spread(step: float, *, ours: bool, theirs: bool):
+    """Rounds of which each takes longer than the one before, on either side or both."""
+    late = (ours, ours, theirs, theirs)
+    return [
+        tuple(value + step * number * moves for value, moves in zip(one, late, strict=True))
+        for number, one in enumerate(rows(100.0, 100.0))
+    ]
 
-    assert unexplained(spread(1.0), 5, [(100.0, 100.0)])[1] < unexplained(spread(4.0), 5, [(100.0, 100.0)])[1]
+
+def test_doubt_grows_with_the_spread_of_the_rivals_quickest() -> None:
+    little, much = (unexplained(spread(step, ours=True, theirs=True), 5, [(100.0, 100.0)])[1] for step in (1.0, 4.0))
+    assert 0 < little < much
+
+
+def test_a_candidate_that_answers_unevenly_casts_no_doubt() -> None:
+    uneven, both = (unexplained(spread(4.0, ours=True, theirs=theirs), 5, [(100.0, 100.0)])[1] for theirs in (False, True))
+    assert uneven == 0.0 < both == unexplained(spread(4.0, ours=False, theirs=True), 5, [(100.0, 100.0)])[1]
