@@ -1,7 +1,8 @@
 """What a report of compute-sanitizer says of a candidate's kernels: hazards, or why it says nothing. Pure.
 
-Only what happens in the candidate's own kernels counts: not in our runner's (named ks_*), not in those of a library when the candidate's
-are known by name, and not what host code did. A report that was cut off, or that could not begin, is never taken for a clean one.
+Only what happens in the candidate's own kernels counts: not in our runner's (by their exact names), not in those of a library when the
+candidate's are known by name, and not what host code did. A report that was cut off, or that could not begin, is never taken for a
+clean one.
 """
 
 from __future__ import annotations

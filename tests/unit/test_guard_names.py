@@ -13,6 +13,7 @@ TAKEN = {
     "a template": "template <int N> __global__ void ks_k(float* x) { x[N] = 1.0f; }",
     "a function that it calls": "__device__ float ks_sum(float a, float b) { return a + b; }",
     "behind a macro": "#define KERNEL __global__\nKERNEL void ks_k(float* x) { x[0] = 1.0f; }",
+    "by way of a macro": "#define NAME ks_prepare\n__global__ void NAME(float* x) { x[0] = 1.0f; }",
     "in a space of that name": "namespace ks_mine { __global__ void k(float* x) { x[0] = 1.0f; } }",
     "a member": "struct ks_tile { __device__ void load(float* x) { x[0] = 1.0f; } };",
     "launched": "void solve(float* x) { ks_k<<<1, 1>>>(x); }",
@@ -35,6 +36,12 @@ def found(text: str, task: Task, rule: str = RULE) -> list[Finding]:
 def test_a_name_of_the_harness_is_rejected(text: str, name: str) -> None:
     findings = found(text, catalog.task(name))
     assert findings and all(finding.forbidden for finding in findings)
+
+
+@pytest.mark.parametrize("flag", ["-DNAME=ks_prepare", "-Dks_prepare=k"])
+def test_no_flag_gives_such_a_name(flag: str) -> None:
+    candidate = Candidate(task="t", source="__global__ void NAME(float* x) {}", flags=(flag,), origin=Origin(proposer="test"))
+    assert any(finding.forbidden for finding in guard.check(candidate, catalog.task("core/gelu")))
 
 
 @pytest.mark.parametrize("text", FREE.values(), ids=FREE)

@@ -8,6 +8,7 @@ of ..."), and after reports quoted in issues of NVIDIA/cccl (1889, 1903, 2104), 
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ def test_every_tool_has_its_errors_read(tool, record, kind):
 
 
 def test_only_the_candidates_kernels_count():
-    ours = WRITE.replace("saxpy", "ks_fill")
+    ours = WRITE.replace("saxpy", "ks_prepare")
     foreign = "Uninitialized __global__ memory read of size 8 bytes\nat scalar_multiply+0x10\nAddress 0x7f"
     host = (
         "Host API memory access error at host access to 0x7f of size 8 bytes\nUninitialized access at 0x7f on access by cudaMemcpy source"
@@ -176,7 +177,18 @@ def test_only_the_candidates_kernels_count():
 
 
 def test_a_candidate_does_not_hide_behind_the_names_of_our_kernels():
-    assert only(report(WRITE.replace("saxpy", "ks_fill")), kernels=["ks_fill"]).kernel == "ks_fill"
+    assert only(report(WRITE.replace("saxpy", "ks_prepare")), kernels=["ks_prepare"]).kernel == "ks_prepare"
+
+
+def test_only_the_exact_names_of_our_kernels_are_let_off():
+    source = (Path(__file__).parents[2] / "sandbox" / "runner" / "support.cu").read_text()
+    names = re.findall(r"__global__ void (\w+)\(", source)
+    assert names and all(sanitizer.parse(report(WRITE.replace("saxpy", name)), "memcheck").elsewhere == 1 for name in names)
+    assert only(report(WRITE.replace("saxpy", "ks_fill"))).kernel == "ks_fill"  # one that is ours by its prefix alone
+    options = dict(itertools.pairwise(sanitizer.command(Path("/opt/compute-sanitizer"), "memcheck", Path("/box/log"), ["python"])))
+    left_out = re.compile(options["--kernel-name-exclude"].removeprefix("regex="))
+    assert all(left_out.search(name) for name in names)
+    assert not any(left_out.search(name) for name in ("ks_fill", "ks_prepare_more", "my_ks_prepare", "saxpy"))
 
 
 def test_a_race_in_an_inlined_function_counts_although_its_kernel_is_not_told():
@@ -202,7 +214,7 @@ def test_a_race_in_an_inlined_function_counts_although_its_kernel_is_not_told():
         ("========= Error: process didn't terminate successfully\n========= ERROR SUMMARY: 0 errors\n", "ended abnormally"),
         (report(summary="ERROR SUMMARY: 2 errors"), "does not name"),
         (
-            report(WRITE.replace("saxpy", "ks_fill"), summary="ERROR SUMMARY: 259 errors")
+            report(WRITE.replace("saxpy", "ks_prepare"), summary="ERROR SUMMARY: 259 errors")
             + "========= ERROR SUMMARY: 159 errors were not printed. Use --print-limit option to adjust the number of printed errors\n",
             "more errors outside",
         ),
