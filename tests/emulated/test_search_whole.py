@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kernelsearch import catalog, digest, search
+from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, Case, Outcome, RunSpec, Verdict
 from kernelsearch.store.rundir import RunFolder
 
@@ -89,3 +90,18 @@ def test_what_a_model_says_is_tried_and_what_it_does_wrong_is_recorded(task, tmp
     assert baseline.passed
     assert wrong.evaluation.verdict is Verdict.WRONG and "not written" in wrong.evaluation.detail
     assert silent.attempt.outcome is Outcome.UNUSABLE and silent.attempt.usage.calls == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("return x.T * 0 + 1", "one number in all its elements"),
+        ("return x.T / 0", "finite"),
+        ("import numpy as np; y = x.T.copy(); y[:, -1] = np.random.default_rng().random(len(y)); return y", "not deterministic"),
+    ],
+)
+def test_a_task_that_cannot_tell_right_from_wrong_is_refused_with_the_reason(task, tmp_path, body, why):
+    reference = replace(task.reference, source=f"def transpose(x, rows, cols):\n    {body}\n")
+    with pytest.raises(UsageError, match=why):
+        run(replace(task, reference=reference), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
