@@ -61,8 +61,8 @@ class Delivery:
         self._linked: dict[Path, str] = {}
         self._open: list[int] = []  # descriptors
         self._files: dict[tuple[int, str], int] = {}  # (export, tensor) -> descriptor
+        self.text = self._text()  # before a descriptor is open: a plan may be unusable
         self._report = self._create("result.json", 0)
-        self.text = self._text()
         for number, call in enumerate(exports):
             for position, arg in enumerate(job.calls[call].args):
                 if isinstance(arg, Tensor) and arg.written:

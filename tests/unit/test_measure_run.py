@@ -72,8 +72,8 @@ def test_a_failed_run_gives_no_time(tmp_path: Path, failure: Verdict) -> None:
 @pytest.mark.parametrize(
     ("us", "off", "believed"),
     [
-        (20.0, 9.9, True),  # a kernel's time depends a little on what ran before it
-        (20.0, 10.1, False),
+        (20.0, 19.9, True),  # a kernel's time depends a little on what ran before it
+        (20.0, 20.1, False),
         (20.0, 300.0, False),
         (1000.0, 99.0, True),  # a tenth of what it claims
         (1000.0, 101.0, False),
