@@ -276,9 +276,10 @@ class Meeting:
         return self.sandbox.run(box)
 
 
-def test_both_compilers_work_at_the_same_time(tmp_path):
+def test_both_compilers_work_at_the_same_time(tmp_path_factory):
     meeting = Meeting()
-    built = build(EmulatedToolchain(sandbox=meeting, cache=tmp_path, nvcc=meeting), RIGHT)
+    cache = tmp_path_factory.getbasetemp() / "emulated"  # for the runtime
+    built = build(EmulatedToolchain(sandbox=meeting, cache=cache, nvcc=meeting), f"{RIGHT}// built nowhere else\n")
     assert built.ok, built.log
     assert (built.sass_digest, built.seconds) == ("of nvcc", 1000.0)  # the longer of the two
 

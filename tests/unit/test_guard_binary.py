@@ -259,8 +259,9 @@ def test_a_launcher_by_nvcc(tmp_path):
         assert [finding.rule for finding in inspected(tmp_path / "made.so")] == rules
 
 
-def test_a_launcher_of_the_emulated_device(tmp_path):
-    toolchain = EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=tmp_path / "cache", nvcc=None)
+def test_a_launcher_of_the_emulated_device(tmp_path_factory):
+    cache = tmp_path_factory.getbasetemp() / "emulated"  # as other files name it: the emulation's runtime takes long to compile
+    toolchain = EmulatedToolchain(sandbox=open_sandbox(unsafe=True), cache=cache, nvcc=None)
     kernel = "#include <thread>\n__global__ void k(float* y) { y[threadIdx.x] *= 2; }\n"
     for body, rules in (("", []), ("std::thread([] {}).detach();", ["starts a thread"])):
         source = f'{kernel}extern "C" void solve(float* y) {{ {body} k<<<1, 32>>>(y); }}'
