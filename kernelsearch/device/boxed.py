@@ -24,7 +24,8 @@ from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
 from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
-from kernelsearch.device.timekeeper import Timekeeper, unexplained
+from kernelsearch.device.race import unexplained
+from kernelsearch.device.timekeeper import Timekeeper
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Limits

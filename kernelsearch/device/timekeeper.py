@@ -1,299 +1,24 @@
 """The clock outside the box: a small process that asks two boxes in turn for calls, and writes down when it asked and when they answered.
 
-A process of its own, as the search's threads would hold the interpreter while an answer waits. It has no CUDA, runs nothing of a
-candidate's, and keeps what must not be known in a box: which keys come, which calls will be looked at, how many there will be.
+A process of its own, as the search's threads would hold the interpreter while an answer waits. It has no CUDA and runs nothing of a
+candidate's. What it asks for is in `race`; here is how it is started, and told.
 
     Timekeeper.race(schedule, ours, theirs) -> the record of every pair
-
-What a box answers is a claim. Claims are held against this clock by calls in a row: what m calls take longer than one, over m - 1, is the
-GPU's time for a call and for the work around it, free of what either process takes to wake. The work around is the same for candidate
-and rival, so that the difference between the two must be the difference between their claims.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import random
-import secrets
 import socket
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
-from kernelsearch import wire
-from kernelsearch.order_statistics import median_interval, settled
+from kernelsearch.device.race import Race
 
 _LENGTH_BYTES = 8
-_REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
-_DECOY_EVERY = 5
-_ROUNDS, _MOST_ROUNDS = 8, 96  # of calls in a row: further ones as long as the claims do not fit, since only noise goes away with more
-_ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
-_LEAST_US, _MOST_US = 1e-6, 1e12  # that a box may claim: quotients of such times are finite
-_BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
-_ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
-
-
-@dataclass(slots=True)
-class _Side:
-    """One box in conversation. `why` is set once it can no longer be asked."""
-
-    channel: socket.socket
-    call_s: float  # the longest that one answer may take
-    why: str = ""
-
-    def ask(self, order: wire.Order, deadline: float) -> tuple[wire.Answer, float] | None:
-        """The answer, and the µs it took; None when there is none, which ends the conversation."""
-        found = self.ask_all(order, 1, deadline)
-        return None if found is None else (found[0][0], found[1])
-
-    def ask_all(self, order: wire.Order, count: int, deadline: float) -> tuple[list[wire.Answer], float] | None:
-        """As many answers as the order has, and the µs until the last."""
-        answers = []
-        try:
-            self.channel.settimeout(max(0.001, min(self.call_s * count, deadline - time.monotonic())))
-            begun = time.perf_counter_ns()
-            self.channel.sendall(order.pack())
-            for _ in range(count):
-                data = self.channel.recv(wire.ANSWER_BYTES + 1)
-                if not data:
-                    self.why = "gone"
-                    return None
-                answers.append(wire.read_answer(data))
-            took = (time.perf_counter_ns() - begun) / 1e3
-        except TimeoutError:
-            self.why = "late"
-        except OSError:
-            self.why = "gone"
-        except wire.Garbled:
-            self.why = "garbled"
-        if not self.why and not all(_fits(answer, order) for answer in answers):
-            self.why = "garbled"
-        return None if self.why else (answers, took)
-
-
-def _fits(answer: wire.Answer, order: wire.Order) -> bool:
-    timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
-    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or _LEAST_US < answer.claimed_us < _MOST_US)
-
-
-@dataclass(slots=True)
-class _CallRecord:
-    """Pairs of one call: [ours, theirs], µs. `rows`: of one round, the µs by the outside clock that calls in a row took, and one alone:
-    [ours, ours alone, theirs, theirs alone]. `exports`: [sample, digest, seal]."""
-
-    pairs: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
-    in_a_row: int = 1
-    exports: list[tuple[int, int, int]] = field(default_factory=list)
-    repeated: int = 0
-    clocks: list[int] = field(default_factory=list)
-
-
-class _Race:
-    """One schedule, carried out."""
-
-    def __init__(self, schedule: Mapping[str, Any], ours: socket.socket, theirs: socket.socket | None) -> None:
-        self._schedule, self._plan = schedule, schedule["plan"]
-        self._ours = _Side(ours, schedule["call_s"])
-        self._theirs = None if theirs is None else _Side(theirs, schedule["call_s"])
-        self._deadline = time.monotonic() + schedule["timeout_s"]
-        self._watch = _watch(schedule["gpu"])
-        self.flag: tuple[int, int, int] | None = None  # call, flags, argument
-
-    def run(self) -> dict[str, Any]:
-        records = []
-        for number in range(len(self._schedule["calls"])):
-            record = _CallRecord()
-            records.append({"pairs": record.pairs, "rows": record.rows, "exports": record.exports})
-            if not self._call(number, record):
-                break
-            records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row)
-        return {"calls": records, "ours": self._ours.why, "theirs": self._theirs.why if self._theirs else "", "flag": self.flag}
-
-    def _call(self, number: int, record: _CallRecord) -> bool:
-        """Time one call; False when the race cannot go on."""
-        call, plan = self._schedule["calls"][number], self._plan
-        warm_until = time.monotonic() + plan["warmup_ms"] / 1e3
-        while True:
-            pair = self._pair(number, secrets.randbits(64), call["distribution"])
-            if pair is None:
-                return False
-            if time.monotonic() >= warm_until:
-                break
-        samples = list(call["samples"])
-        record.in_a_row = min(call["sets"], max(2, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
-        rows = self._theirs is not None and self._schedule["in_a_row"] and record.in_a_row > 1
-        wanted = samples.pop() if rows and len(samples) > 1 else None
-        waiting = self._places(samples)
-        stop_at = time.monotonic() + plan["max_seconds"]
-        turn = 0
-        while not self._enough(record, turn, stop_at, waiting):
-            if self._schedule["linger_s"] and turn == plan["min_samples"] // 2:
-                time.sleep(self._schedule["linger_s"])  # whoever changes with time is to have it
-                stop_at += self._schedule["linger_s"]
-            sample = waiting.pop(turn, None)
-            decoy = sample is None and call["decoys"] and turn % _DECOY_EVERY == _DECOY_EVERY - 1
-            distribution = random.choice(call["decoys"]) if decoy else call["distribution"]
-            key = secrets.randbits(64)
-            if sample is not None:
-                _, key, distribution = sample
-            before = self._watch.held_down()
-            pair = self._pair(number, key, distribution, None if sample is None else (sample[0], record))
-            if pair is None:
-                return False
-            turn += 1
-            if (before or self._watch.held_down()) and record.repeated < _REPEATS * plan["max_samples"]:
-                record.repeated += 1
-            elif distribution == call["distribution"]:
-                record.pairs.append(pair)
-        record.clocks = self._watch.clocks()
-        return not rows or self._in_a_row(number, record, wanted)
-
-    def _places(self, samples: Sequence[Sequence[Any]]) -> dict[int, Sequence[Any]]:
-        """At which turn each sample is taken: anywhere among the first that there will be, one of them early."""
-        early, last = random.randrange(self._plan["few"]), self._plan["min_samples"] - 1
-        others = [turn for turn in range(last) if turn != early]
-        turns = [early, *random.sample(others, min(len(others), max(0, len(samples) - 1)))]
-        if self._schedule["linger_s"] and len(turns) > 1:
-            turns[1] = last  # after the pause
-        order = random.sample(range(len(samples)), len(samples))
-        # The first sample is of the distribution that counts: the one that is taken early even from a slow candidate.
-        order.sort(key=lambda index: index != 0)
-        return dict(zip(turns, (samples[index] for index in order), strict=False))
-
-    def _enough(self, record: _CallRecord, turn: int, stop_at: float, waiting: Mapping[int, Any]) -> bool:
-        plan, count = self._plan, len(record.pairs)
-        ratios = [theirs / ours for ours, theirs in record.pairs]
-        if self._theirs and count == plan["few"] and median_interval(ratios).high < 1 / plan["slow"]:
-            return True
-        if any(place >= turn for place in waiting) and turn < plan["min_samples"]:
-            return False
-        late = time.monotonic() >= stop_at
-        if count >= plan["max_samples"] or (late and count >= min(plan["few"], plan["min_samples"])) or turn >= 4 * plan["max_samples"]:
-            return True
-        if count < plan["min_samples"] or count % 10:
-            return False
-        return settled(ratios if self._theirs else [pair[0] for pair in record.pairs], plan["width"])
-
-    def _pair(self, number: int, key: int, distribution: int, export: tuple[int, _CallRecord] | None = None) -> tuple[float, float] | None:
-        """Both sides once, in random order, on the same contents in the same set of buffers."""
-        place = random.randrange(self._schedule["calls"][number]["sets"])
-        poison = secrets.randbits(64) if random.random() < 0.5 else 0
-        order = wire.Order(wire.Op.CALL, number, place, distribution, key, poison, secrets.randbits(64))
-        sides = [self._ours] if self._theirs is None else random.sample([self._ours, self._theirs], 2)
-        found: dict[int, float] = {}
-        for side in sides:
-            answered = self._called(side, order, 1, number)
-            if answered is None:
-                return None
-            answers, _ = answered
-            found[id(side)] = answers[0].claimed_us
-            if side is self._ours and export is not None and not self._exported(export[0], 0, answers[0], order.seal, export[1]):
-                return None
-        ours = found[id(self._ours)]
-        return ours, found[id(self._theirs)] if self._theirs else ours
-
-    def _in_a_row(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
-        """Rounds of m calls in a row and of one, on both sides, until the claims fit or there were enough.
-
-        The outputs of one of the calls are those of `sample`; which, is chance.
-        """
-        sampled = random.randrange(_ROUNDS) if sample is not None else -1
-        while len(record.rows) < _MOST_ROUNDS:
-            turn = len(record.rows)
-            if turn >= _ROUNDS and turn % _ROUNDS == 0 and self._explained(record):
-                break
-            if not self._round(number, record, sample if turn == sampled else None):
-                return False
-        return True
-
-    def _explained(self, record: _CallRecord) -> bool:
-        excess, _ = unexplained(record.rows, record.in_a_row, record.pairs)
-        claimed = statistics.median(ours for ours, _ in record.pairs)
-        return bool(abs(excess) <= max(self._schedule["slack_us"], self._schedule["slack_share"] * claimed) / 2)
-
-    def _round(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
-        call, most = self._schedule["calls"][number], record.in_a_row
-        walls: dict[tuple[bool, int], float] = {}
-        for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (most, 1)], 4):
-            side = self._ours if ours else self._theirs
-            if side is None:
-                return False
-            wanted = sample if ours and count > 1 else None
-            place = random.randrange(count)
-            key = secrets.randbits(64) if wanted is None else (wanted[1] - place) % 2**64
-            distribution = call["distribution"] if wanted is None else wanted[2]
-            order = wire.Order(wire.Op.BATCH, number, count, distribution, key, 0, secrets.randbits(64))
-            answered = self._called(side, order, count, number)
-            if answered is None:
-                return False
-            walls[ours, count] = answered[1]
-            if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
-                return False
-        record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
-        return True
-
-    def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
-        """Answers to calls, unless the conversation ends here: with silence, or with a flag that incriminates the candidate."""
-        # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
-        if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
-            return None
-        answered = side.ask_all(order, count, self._deadline)
-        flagged = None if answered is None else next((answer for answer in answered[0] if answer.flags), None)
-        if flagged is not None and side is self._ours:
-            self.flag = number, flagged.flags, flagged.region
-            return None
-        return answered
-
-    def _exported(self, sample: int, place: int, answer: wire.Answer, seal: int, record: _CallRecord) -> bool:
-        """Ask for outputs that were committed to, of call number `place` of those that were made last."""
-        exported = self._ours.ask(wire.Order(wire.Op.EXPORT, sample, place, seal=secrets.randbits(64)), self._deadline)
-        if exported is not None:
-            record.exports.append((sample, answer.digest, seal))
-        return exported is not None
-
-
-class _NoWatch:
-    """Where the state of the GPU cannot be read."""
-
-    def held_down(self) -> bool:
-        return False
-
-    def clocks(self) -> list[int]:
-        return []
-
-
-def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch
-    if not gpu:
-        return _NoWatch()
-    from kernelsearch.device import nvml
-
-    return nvml.watch(gpu) or _NoWatch()
-
-
-def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """µs of a call that the candidate did not claim, by the outside clock, and how uncertain that is.
-
-    `rows` are rounds of `count` calls in a row and of one. An answer can come late for many reasons and early for none, so it is the
-    quickest that tell: the second of each kind. How uncertain that is, the rival's own answers say: by how much the fourth is later; the
-    candidate's could be late on purpose. A candidate may look better by being slow where one call alone is timed; it is then taken to be
-    as quick as its rival. Less than nothing unexplained means that work of ours around the calls was not done.
-    """
-    if len(rows) < 4 or count < 2 or not pairs:
-        return 0.0, math.inf
-    ordered = [sorted(column) for column in zip(*rows, strict=True)]
-    row, alone, their_row, their_alone = (column[1] for column in ordered)
-    claimed = statistics.median(ours for ours, _ in pairs) - statistics.median(theirs for _, theirs in pairs)
-    alone = min(alone, their_alone + max(0.0, claimed) + _BOX_LATE_US)
-    by_clock = (row - alone - their_row + their_alone) / (count - 1)
-    doubt = math.sqrt(2) * math.hypot(*(column[3] - column[1] for column in ordered[2:])) / (count - 1)
-    return by_clock - claimed, doubt
 
 
 class Timekeeper:
@@ -344,7 +69,7 @@ def _serve(channel: socket.socket) -> None:
             return
         sides = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         schedule = json.loads(_exactly(channel, int.from_bytes(length, "little")))
-        record = json.dumps(_Race(schedule, sides[0], sides[1] if len(sides) > 1 else None).run()).encode()
+        record = json.dumps(Race(schedule, sides[0], sides[1] if len(sides) > 1 else None).run()).encode()
         for side in sides:
             side.close()
         try:

@@ -14,8 +14,11 @@ def over(ours: Measurement, theirs: Measurement) -> float:
 
 
 def ahead(ours: Measurement, incumbent: Measurement) -> bool:
-    """Whether it is worth a second trial: on the face of it, faster by more than the minimum effect."""
-    return over(ours, incumbent) > 1.0 + MIN_EFFECT
+    """Whether it is worth a second trial: on the face of it, faster by more than the minimum effect.
+
+    Never across kinds: a run that began on the emulated device and went on elsewhere keeps the best that it has.
+    """
+    return ours.kind is incumbent.kind and over(ours, incumbent) > 1.0 + MIN_EFFECT
 
 
 def holds(second: Measurement, first: Measurement, incumbent: Measurement) -> tuple[bool, str]:

@@ -187,7 +187,7 @@ def supersedes(node: Node, best: Node) -> bool:
     if ours.confirmation.against == theirs.candidate:
         return True
     mine, other = ours.measurement, theirs.measurement
-    if mine is None or other is None:
+    if mine is None or other is None or mine.kind is not other.kind:
         return False
     if mine.interval is not None and other.interval is not None:
         return mine.interval.low > other.interval.high

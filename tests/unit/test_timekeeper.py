@@ -12,7 +12,8 @@ from players import PLAIN, Player
 
 from kernelsearch import wire
 from kernelsearch.device.base import TimingPlan
-from kernelsearch.device.timekeeper import Timekeeper, unexplained
+from kernelsearch.device.race import unexplained
+from kernelsearch.device.timekeeper import Timekeeper
 
 
 @pytest.fixture(scope="module")
