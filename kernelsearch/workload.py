@@ -13,7 +13,7 @@ import math
 import threading
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from kernelsearch import contents, digest
 from kernelsearch.contents import STORED, Recipe
-from kernelsearch.device.base import Call, Sample, Scalar, Tensor
+from kernelsearch.device.base import Call, Job, Mode, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Arg, Case, Distribution, DType, Task
+from kernelsearch.model import Arg, Build, Case, Distribution, DType, Form, Task
 from kernelsearch.model.expression import Number
 from kernelsearch.store.files import write_once
 
@@ -166,6 +166,12 @@ class Workload:
                 write_once(file, drawing.raw(arg, recipe))
         count = int(np.prod(shape, dtype=np.int64))
         return Tensor(name=arg.name, dtype=arg.dtype, count=count, shape=shape, file=file, recipe=recipe, written=arg.is_written)
+
+
+def job(build: Build, task: Task, calls: Iterable[Call], mode: Mode, *, timeout_s: float = 30.0) -> Job:
+    """What a device is asked to do with a build of `task`, entered as its form says."""
+    module = task.torch if task.form is Form.TORCH else None
+    return Job(build=build, entry=task.entry, plan=build.plan, torch=module, calls=tuple(calls), mode=mode, timeout_s=timeout_s)
 
 
 def sample_of(planned: Planned, timed: Sequence[Planned]) -> Sample:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kernelsearch import workload
-from kernelsearch.device.base import Job, KernelCounters, Mode
+from kernelsearch.device.base import KernelCounters, Mode
 from kernelsearch.diagnose.bottleneck import SECTOR, Evidence, accesses, bottleneck
 from kernelsearch.diagnose.roofline import SPEED_OF_LIGHT, roofline
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Form, Measurement, Metric, Profile, Task
+from kernelsearch.model import Build, Measurement, Metric, Profile, Task
 
 _DURATION = "gpu__time_duration.sum"
 _TIMEOUT_S = 120.0  # a profiler repeats the kernel once for each pass
@@ -32,15 +32,7 @@ def run(build: Build, task: Task, lab: Lab, measurement: Measurement) -> Profile
     case = max(task.timed_cases, key=lambda c: measurement.median_us(c.name))
     timed = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws).timed
     call = next(planned.call for planned in timed if planned.case == case)
-    job = Job(
-        build=build,
-        entry=task.entry,
-        plan=build.plan,
-        torch=task.torch if task.form is Form.TORCH else None,
-        calls=(call,),
-        mode=Mode.PROFILE,
-        timeout_s=_TIMEOUT_S,
-    )
+    job = workload.job(build, task, (call,), Mode.PROFILE, timeout_s=_TIMEOUT_S)
     wanted = tuple(lab.metric_set.metrics)
     # The time picks the kernel, so it is always asked for.
     result = lab.device.profile(job, tuple(dict.fromkeys((_DURATION, *wanted))))

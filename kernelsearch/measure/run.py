@@ -15,7 +15,7 @@ from kernelsearch.device.base import CallResult, Job, JobResult, Mode, TimingPla
 from kernelsearch.device.conversation import SLACK_SHARE, SLACK_US
 from kernelsearch.lab import Lab
 from kernelsearch.measure import statistics
-from kernelsearch.model import Build, CaseTiming, Form, Interval, Measurement, Task, TimeKind, Verdict
+from kernelsearch.model import Build, CaseTiming, Interval, Measurement, Task, TimeKind, Verdict
 from kernelsearch.workload import Planned
 
 TIMING = TimingPlan()
@@ -56,18 +56,10 @@ def run(
     samples = prepared.samples(f"again {again}" if again else "sample", twice=strict) if measured else ()
 
     def job(of: Build) -> Job:
-        return Job(
-            build=of,
-            entry=task.entry,
-            plan=of.plan,
-            torch=task.torch if task.form is Form.TORCH else None,
-            calls=tuple(p.call for p in timed),
-            mode=Mode.TIME,
-            samples=tuple(workload.sample_of(p, timed) for p in samples),
-            timing=timing,
-            linger_s=LINGER_S if strict else 0.0,
-            timeout_s=30.0 + len(timed) * (4 * timing.max_seconds + 5.0),
-        )
+        timeout_s = 30.0 + len(timed) * (4 * timing.max_seconds + 5.0)
+        asked = workload.job(of, task, (p.call for p in timed), Mode.TIME, timeout_s=timeout_s)
+        wanted = tuple(workload.sample_of(p, timed) for p in samples)
+        return replace(asked, samples=wanted, timing=timing, linger_s=LINGER_S if strict else 0.0)
 
     ours = job(build)
     if rival is not None and measured:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernelsearch import digest
-from kernelsearch.device.base import Job, Mode
+from kernelsearch.device.base import Mode
 from kernelsearch.errors import BaselineFailed
 from kernelsearch.lab import Lab
-from kernelsearch.model import Form, Task
+from kernelsearch.model import Task
 from kernelsearch.verify.compare import Expected, as_rows
 from kernelsearch.workload import Array, Planned, decode
+from kernelsearch.workload import job as job_of
 
 
 def compute(task: Task, planned: Sequence[Planned], lab: Lab) -> dict[str, dict[str, Expected]]:
@@ -23,14 +24,7 @@ def compute(task: Task, planned: Sequence[Planned], lab: Lab) -> dict[str, dict[
     build = lab.toolchain.build(digest.baseline(task), task)
     if build.failure is not None:
         raise BaselineFailed(f"task {task.name!r}: the baseline is the reference, and it ended as {build.failure.value}: {build.log}")
-    job = Job(
-        build=build,
-        entry=task.entry,
-        plan=build.plan,
-        torch=task.torch if task.form is Form.TORCH else None,
-        calls=tuple(p.call for p in planned),
-        mode=Mode.VERIFY,
-    )
+    job = job_of(build, task, (p.call for p in planned), Mode.VERIFY)
     result = lab.device.run(job)
     if result.failure is not None:
         raise BaselineFailed(f"task {task.name!r}: the baseline is the reference, and it ended as {result.failure.value}: {result.detail}")

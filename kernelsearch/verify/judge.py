@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kernelsearch import workload
-from kernelsearch.device.base import CallResult, Job, Mode
+from kernelsearch.device.base import CallResult, Mode
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Check, DType, Form, Task, Verdict
+from kernelsearch.model import Build, Check, DType, Task, Verdict
 from kernelsearch.verify import expected
 from kernelsearch.verify.compare import Difference, compare
 from kernelsearch.verify.tolerance import gate
@@ -48,14 +48,7 @@ def _run(build: Build, task: Task, planned: Sequence[Planned], lab: Lab) -> Veri
     def first_is_right(result: CallResult) -> bool:
         return check(task, by_label[result.label], result, lab).verdict is Verdict.PASSED
 
-    job = Job(
-        build=build,
-        entry=task.entry,
-        plan=build.plan,
-        torch=task.torch if task.form is Form.TORCH else None,
-        calls=tuple(p.call for p in planned),
-        mode=Mode.VERIFY,
-    )
+    job = workload.job(build, task, (p.call for p in planned), Mode.VERIFY)
     result = lab.device.run(job, first_is_right)
     if result.failure is not None:
         return Verification(verdict=result.failure, detail=result.detail)

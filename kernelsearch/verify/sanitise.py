@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kernelsearch import workload
-from kernelsearch.device.base import Job, Mode
+from kernelsearch.device.base import Mode
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Form, Hazard, Task
+from kernelsearch.model import Build, Hazard, Task
 
 _CALLS = 3  # the smallest ones: each runs some ten to a hundred times slower under the tool
 _TIMEOUT_S = 60.0
@@ -15,15 +15,7 @@ def sanitise(build: Build, task: Task, lab: Lab) -> tuple[tuple[Hazard, ...], st
     """Hazards in the candidate's kernels, and why the tool could not look, where it could not; both empty is a clean bill."""
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     calls = tuple(planned.call for planned in prepared.calls[:_CALLS])
-    job = Job(
-        build=build,
-        entry=task.entry,
-        plan=build.plan,
-        torch=task.torch if task.form is Form.TORCH else None,
-        calls=calls,
-        mode=Mode.PROFILE,
-        timeout_s=_TIMEOUT_S,
-    )
+    job = workload.job(build, task, calls, Mode.PROFILE, timeout_s=_TIMEOUT_S)
     reports = lab.device.sanitize(job)
     hazards = tuple(hazard for report in reports for hazard in report.hazards)
     missing = dict.fromkeys(report.missing for report in reports if report.missing)
