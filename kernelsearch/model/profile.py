@@ -40,6 +40,11 @@ class Resource(enum.Enum):
     LATENCY = "memory latency"
     SPILLS = "register spills"
     LAUNCH = "launch overhead"
+    TENSOR_IDLE = "tensor pipe idle"
+    BARRIER = "barrier stalls"
+    DIVERGENCE = "divergence"
+    TAIL = "tail effect"
+    ATOMICS = "atomic contention"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,12 +63,17 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What a strategy asks for: an edit of `parent`. `seed` makes the proposer's choices reproducible."""
+    """What a strategy asks for: an edit of `parent`, or with `repeat` another trial of it. `seed` makes the proposer's choices
+    reproducible."""
 
     ticket: int  # counts asks; pairs a `tell` with its `ask`
     parent: int  # node number
     seed: int
-    directive: str | None = None
+    directive: str | None = None  # what to try first: a directive of the playbook, or a rule's name
+    others: tuple[int, ...] = ()  # further nodes to draw on: the second parent of a crossover, the better one of a pair
+    note: str = ""  # words for the proposer: a direction, a reflection, lessons
+    apart: float = 0.0  # least structural distance (0..1) from every kernel judged before; nearer ones count as duplicates
+    repeat: bool = False  # evaluate the parent's own kernel once more, on fresh contents
 
 
 class Outcome(enum.Enum):
@@ -79,6 +84,7 @@ class Outcome(enum.Enum):
     UNUSABLE = "unusable"  # the reply held no edit, or it did not apply
     EXHAUSTED = "exhausted"  # the proposer knows nothing more for this parent
     LLM_FAILED = "model failed"  # refused, truncated, busy
+    REPEATED = "repeated"  # another trial of the parent's kernel; says nothing of a new one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,5 +143,6 @@ class Context:
     parent: Node
     lineage: tuple[Node, ...] = ()  # grandparent first upwards, baseline last
     siblings: tuple[Node, ...] = ()  # earlier attempts from the same parent
+    others: tuple[Node, ...] = ()  # those that the proposal names
     best: Node | None = None
     baseline: Node | None = None

@@ -202,6 +202,7 @@ _OUTCOMES = {
     Outcome.UNUSABLE: "The reply held no edit, or the edit did not apply.",
     Outcome.EXHAUSTED: "The proposer knows nothing more to try from this parent.",
     Outcome.LLM_FAILED: "The model gave no usable answer.",
+    Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
 }
 
 

@@ -65,6 +65,7 @@ class Journal:
             parent=self.nodes[proposal.parent],
             lineage=self.lineage(proposal.parent),
             siblings=self.children(proposal.parent),
+            others=tuple(self.nodes[number] for number in proposal.others),
             best=self._best,
             baseline=self.nodes[0],
         )
