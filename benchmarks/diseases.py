@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--from", dest="file", type=Path, help="counters recorded with --json")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    chosen = [d for d in diseases() if options.only in d.name]
+    chosen = [d for d in diseases() if options.only in d.name and (options.device != "emulated" or d.device == "any")]
     about, hardware, pairs = stored(chosen, options.file) if options.file else collected(chosen, options)
     lines, records = [], {}
     print(f"{about['device']}, counters: {about['metrics']}")

@@ -1,6 +1,6 @@
 // disease: barrier stalls
 // because: one warp of sixteen goes through a long chain of square roots between two barriers, while the others wait for it
-// device: gpu
+// device: any
 
 // launch: take_turns grid=(blocks) block=(512) args=(x, y, rounds, steps)
 

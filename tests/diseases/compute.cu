@@ -1,6 +1,6 @@
 // disease: compute throughput
 // because: eight independent chains of multiply-adds a thread keep the float32 pipes full, and memory is touched once
-// device: gpu
+// device: any
 
 // launch: chains grid=(blocks) block=(256) args=(x, y, factor, passes)
 

@@ -1,6 +1,6 @@
 // disease: divergence
 // because: neighbouring lanes take eight different loops, which a warp goes through one after the other with four lanes in each
-// device: gpu
+// device: any
 
 // launch: eight_ways grid=(blocks) block=(256) args=(x, y, passes)
 

@@ -1,6 +1,6 @@
 // disease: memory bandwidth
 // because: every thread has eight independent 16-byte loads under way, so DRAM delivers all it can and nothing else is near a limit
-// device: gpu
+// device: any
 
 // launch: sum_pieces grid=(pieces) block=(256) args=(x, y)
 

@@ -1,6 +1,6 @@
 // disease: L2 bandwidth
 // because: a buffer that fits into L2 is read again and again past L1, in a new order each time, with four loads a thread under way
-// device: gpu
+// device: any
 
 // launch: reread grid=(blocks) block=(512) args=(x, y, passes)
 

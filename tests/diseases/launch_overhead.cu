@@ -1,6 +1,6 @@
 // disease: launch overhead
 // because: thirteen kernels of a microsecond each wait for one another, and starting each takes longer than its work
-// device: gpu
+// device: any
 
 // launch: start grid=(cdiv(n,256)) block=(256) args=(x, y, n)
 // launch: step grid=(cdiv(n,256)) block=(256) args=(x, y, n)

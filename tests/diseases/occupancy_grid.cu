@@ -1,6 +1,6 @@
 // disease: occupancy
 // because: eight blocks on 132 multiprocessors leave 124 of them without work
-// device: gpu
+// device: any
 
 // launch: sum_piece grid=(blocks) block=(256) args=(x, y, n)
 

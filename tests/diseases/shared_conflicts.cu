@@ -1,6 +1,6 @@
 // disease: shared-memory bank conflicts
 // because: lanes read down a column of a tile that is 32 words wide, so that all 32 want the same bank
-// device: gpu
+// device: any
 
 // launch: sum_rows grid=(blocks) block=(256) args=(x, y, passes)
 

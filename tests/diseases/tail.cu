@@ -1,6 +1,6 @@
 // disease: tail effect
 // because: a multiprocessor holds one block, and there are 139 blocks for 132 of them: the last seven run while 125 multiprocessors stand still
-// device: gpu
+// device: any
 
 // launch: chains grid=(blocks) block=(1024) shared=131072 args=(x, y, factor, passes)
 

@@ -1,6 +1,6 @@
 // disease: tensor pipe idle
 // because: a product of bfloat16 matrices, tiled through shared memory and registers without conflicts, is added up on the float32 pipes
-// device: gpu
+// device: any
 
 // launch: multiply grid=(n / 128, m / 128) block=(256) args=(a, b, c, m, n, k)
 

@@ -1,6 +1,6 @@
 // disease: uncoalesced access
 // because: each thread walks a row of its own, so that the 32 lanes of a load touch 32 lines
-// device: gpu
+// device: any
 
 // launch: sum_rows grid=(cdiv(rows,256)) block=(256) args=(x, y, rows, cols)
 
