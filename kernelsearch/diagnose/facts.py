@@ -50,7 +50,7 @@ def shares(evidence: Evidence) -> dict[str, float]:
         Resource.L2: evidence.l2_percent,
         Resource.COMPUTE: evidence.sm_percent,
         Resource.OCCUPANCY: evidence.occupancy,
-        Resource.TENSOR_IDLE: evidence.tensor_percent,
+        Resource.TENSOR_IDLE: None if evidence.matrix_gain is None else evidence.tensor_percent,
         Resource.UNCOALESCED: _coalesced(evidence),
         Resource.SHARED_CONFLICTS: _unlost(evidence.conflict_share),
         Resource.BARRIER: _unlost(evidence.stalled("barrier")),

@@ -1,4 +1,4 @@
-"""The command line of Nsight Compute for a chosen set of counters. Pure."""
+"""The command lines of Nsight Compute: for a chosen set of counters, and for reading a report that it kept. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = 16) -> tuple[str, ...]:
+def command(
+    ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = 16, report: Path | None = None
+) -> tuple[str, ...]:
     """Run `target` and collect `metrics` for its first `launches` kernels as a table in the file `log`.
+
+    `report`: a file, NAME.ncu-rep, that takes the profiler's own report as well, with samples by instruction and the sources that it
+    can find: for its user interface, and for `source_page`.
 
     Counters come in base units (byte, not Mbyte). Clocks stay as they are: fixing them needs rights, changes the machine for others
     and would make the profile speak of another clock than the timing. Caches are flushed before each pass, as for timing.
@@ -31,7 +36,17 @@ def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str],
         "all",
         "--launch-count",
         str(launches),
+        *(
+            ()
+            if report is None
+            else ("--section", "SourceCounters", "--import-source", "yes", "--force-overwrite", "--export", str(report))
+        ),
         "--log-file",
         str(log),
         *target,
     )
+
+
+def source_page(ncu: Path, report: Path) -> tuple[str, ...]:
+    """Print a kept report's samples by source line and instruction, for `hot_lines`. Needs no GPU."""
+    return (str(ncu), "--config-file", "off", "--import", str(report), "--page", "source", "--csv", "--print-source", "cuda,sass")
