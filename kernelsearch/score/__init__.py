@@ -17,6 +17,9 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model import Evaluation, Reward, RewardProfile, Term
 from kernelsearch.model.reward import TERMS
 from kernelsearch.score import counters, guards, runtime
+from kernelsearch.score.runtime import UNKNOWN, floors
+
+__all__ = ["UNKNOWN", "floors", "score"]
 
 _TERMS: Mapping[str, Callable[[Evaluation, Evaluation], tuple[float, str]]] = {
     "speedup": runtime.speedup,

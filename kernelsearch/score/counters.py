@@ -35,7 +35,7 @@ def traffic(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def coalescing(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    return _fewer(_sectors(own), _sectors(base), "sectors of global memory")
+    return _fewer(_sectors(own), _sectors(base), "global sectors")
 
 
 def instructions(own: Evaluation, base: Evaluation) -> tuple[float, str]:
@@ -58,7 +58,7 @@ def occupancy(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def divergence(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    return _share(_together(base), _together(own), "of a warp's threads at work")
+    return _share(_together(base), _together(own), "of a warp at work")
 
 
 def barrier(own: Evaluation, base: Evaluation) -> tuple[float, str]:

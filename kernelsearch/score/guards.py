@@ -25,7 +25,7 @@ def regression(own: Evaluation, base: Evaluation) -> tuple[float, str]:
     case = min(found, key=lambda name: found[name])
     if found[case] >= 1.0:
         return 0.0, "no case is slower"
-    return math.log2(found[case]), f"case {case} runs at {found[case]:.2f} of the baseline's speed"
+    return math.log2(found[case]), f"{found[case]:.2f} of the baseline's speed in {case}"
 
 
 def spills(own: Evaluation, base: Evaluation) -> tuple[float, str]:

@@ -68,7 +68,7 @@ def speedup(own: Evaluation, base: Evaluation) -> tuple[float, str]:
         return 0.0, UNKNOWN
     paired = None if own.measurement is base.measurement else own.measurement.speedup
     ratio = paired or math.exp(statistics.fmean(map(math.log, found.values())))
-    return math.log2(ratio), f"{ratio:.3f} times as fast as the baseline"
+    return math.log2(ratio), f"{ratio:.3f}x the baseline"
 
 
 def sol_score(us: float, before_us: float, floor_us: float) -> float:
@@ -85,7 +85,7 @@ def sol(own: Evaluation, base: Evaluation) -> tuple[float, str]:
     scores, share = [], []
     for case, floor, us, ratio in _against_floors(own, base):
         scores.append(sol_score(us, us * ratio, floor))
-        share.append(f"{us:.4g} µs, floor {floor:.4g}, baseline {us * ratio:.4g}{'' if _only(own) else f', in {case}'}")
+        share.append(f"{us * ratio:.4g} -> {us:.4g} µs, floor {floor:.4g}{'' if _only(own) else f', in {case}'}")
     if not scores:
         return 0.0, UNKNOWN
     note = share[0] if len(share) == 1 else f"mean over {len(share)} cases"
@@ -118,7 +118,7 @@ def energy(own: Evaluation, base: Evaluation) -> tuple[float, str]:
     if not faster or ours is None or theirs is None:
         return 0.0, UNKNOWN
     times = math.exp(statistics.fmean(map(math.log, faster)))
-    return math.log2(times * theirs / ours), f"{theirs:.0f} -> {ours:.0f} W, {times * theirs / ours:.3g} times less energy a call"
+    return math.log2(times * theirs / ours), f"{theirs:.0f} -> {ours:.0f} W, {times * theirs / ours:.3g} times less energy"
 
 
 def _power(evaluation: Evaluation) -> float | None:
