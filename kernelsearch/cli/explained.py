@@ -16,7 +16,7 @@ from kernelsearch.report.explain import Explanation, Over
 
 _NAME, _TERM, _BAR = 9, 14, 8
 _SCREEN = 24  # lines; the last is the prompt's
-_WRAPPED = {"limit": 3, "checked": 2, "why": 4}  # lines at most; one for the others
+_WRAPPED = {"verdict": 2, "why": 4, "time": 2, "floor": 2, "limit": 3, "checked": 2}  # lines at most; one for the others
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 

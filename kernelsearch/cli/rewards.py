@@ -22,8 +22,8 @@ def show_rescored(record: Record, found: Rescored) -> None:
     """Whether the recorded rewards came out again, the best, and a table of the ranks that changed."""
     nodes, before = record.nodes, rescore.recorded(record.nodes)
     differing = rescore.differing(before, found.rewards)
-    head = f"{words.count(len(nodes), 'node')} scored again by {found.profile.name!r}, from the journal alone"
-    click.echo(words.clean(f"{head}: {_differing(differing, record.spec.reward)}"))
+    click.echo(words.clean(f"{words.count(len(nodes), 'node')} scored again by {found.profile.name!r}, from the journal alone"))
+    click.echo(words.clean(_differing(differing, record.spec.reward)))
     chosen = rescore.best(nodes, found.rewards)
     old = rescore.best(nodes, before)
     was = "" if old == chosen else f" (as recorded: #{old})"
@@ -82,11 +82,11 @@ def _cells(node: Node, baseline: Node, found: Rescored) -> tuple[str, ...]:
 
 def show_ablations(record: Record, found: Rescored, ablations: Sequence[Ablation]) -> None:
     """A row a term: what is chosen without it."""
-    whole, steps = rescore.best(record.nodes, found.rewards), len(record.nodes) - 1
+    whole = rescore.best(record.nodes, found.rewards)
     usual = greedy_parents(record.nodes, found.rewards)
     rows = [
         (
-            f"without {each.term}",
+            each.term,
             f"{each.weight:g}",
             f"#{each.best}" if each.best != whole else "same",
             f"{each.agreement.swapped:,}",
@@ -96,18 +96,19 @@ def show_ablations(record: Record, found: Rescored, ablations: Sequence[Ablation
         )
         for each in ablations
     ]
-    click.echo()
-    pairs = ablations[0].agreement.pairs if ablations else 0
-    heads = ("", "weight", "best", f"swapped of {pairs:,}", "tau", f"steps of {steps:,}", "greedy selection would edit")
+    pairs, steps = ablations[0].agreement.pairs if ablations else 0, len(record.nodes) - 1
+    of = f"of {words.count(pairs, 'pair')} of kernels and {words.count(steps, 'step')} of greedy selection"
+    click.echo(f"\nwithout one term, {of}")
+    heads = ("without", "weight", "best", "swapped", "tau", "steps", "greedy would edit")
     show(heads, rows, right=(1, 2, 3, 4, 5))
 
 
 def _first(each: Ablation, usual: Sequence[int | None]) -> str:
     if not each.moved:
-        return "the same parents"
+        return "the same"
     step = each.moved[0]
     one, other = (words.DASH if number is None else f"#{number}" for number in (each.parents[step - 1], usual[step - 1]))
-    return f"{one} and not {other} at step {step}"
+    return f"{one}, not {other}, at {step}"
 
 
 def as_json(record: Record, found: Rescored, ablations: Sequence[Ablation] | None) -> str:

@@ -153,7 +153,8 @@ def _time(record: Record, node: Node, parent: Node | None) -> str:
     measurement = None if node.evaluation is None or not node.passed else node.evaluation.measurement
     if measurement is None:
         return ""
-    spread = f" ± {words.percent(measurement.spread / 2, 1)}" if len(measurement.timings[0].samples_us) > 1 else ""
+    told = measurement.interval is not None and node.number  # which says more than the spread
+    spread = f" ± {words.percent(measurement.spread / 2, 1)}" if len(measurement.timings[0].samples_us) > 1 and not told else ""
     parts = [f"{words.time(node.time_us)} {words.unit(record.environment.time_kind)}{spread}"]
     if node.number and (first := over(node, record.nodes[0], record.nodes[0])) is not None:
         parts.append(f"{first} the baseline")

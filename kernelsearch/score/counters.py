@@ -44,7 +44,7 @@ def instructions(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def code_size(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    return _fewer(_static(own), _static(base), "instructions in the binary")
+    return _fewer(_static(own), _static(base), "static instructions")
 
 
 def conflicts(own: Evaluation, base: Evaluation) -> tuple[float, str]:
