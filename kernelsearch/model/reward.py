@@ -49,7 +49,7 @@ TERMS: Mapping[str, TermKind] = {
     "conflicts": TermKind(low=-1.0, high=1.0, tells="share of shared-memory cycles no longer lost to bank conflicts"),
     "occupancy": TermKind(low=-1.0, high=1.0, tells="share of resident warps gained"),
     "divergence": TermKind(low=-1.0, high=1.0, tells="share of a warp's threads gained in the average instruction"),
-    "barrier": TermKind(low=-1.0, high=1.0, tells="share of warps that no longer wait at barriers"),
+    "barrier": TermKind(low=-1.0, high=1.0, tells="share of a warp's time no longer spent at barriers"),
     "spills": TermKind(low=-1.0, high=0.0, tells="guardrail: bytes a thread spills beyond the baseline's, in 256 bytes"),
     "registers": TermKind(low=-1.0, high=0.0, tells="guardrail: log2 of registers a thread beyond twice the baseline's"),
     "shared_memory": TermKind(low=-1.0, high=0.0, tells="guardrail: log2 of shared memory a block beyond twice the baseline's or 48 KiB"),

@@ -6,10 +6,11 @@ step of the run, given what was recorded until then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kernelsearch.model import Node, RewardProfile
+from kernelsearch.model import Node, Reward, RewardProfile
 from kernelsearch.report.rescore import Agreement, Rewards, again, agreement, best
 from kernelsearch.strategy import open_strategy
 
@@ -35,7 +36,7 @@ def ablate(nodes: Sequence[Node], profile: RewardProfile) -> tuple[Ablation, ...
 
 
 def _without(term: str, nodes: Sequence[Node], profile: RewardProfile, whole: Rewards, usual: tuple[int | None, ...]) -> Ablation:
-    rewards = again(nodes, replace(profile, weights={**profile.weights, term: 0.0}))
+    rewards = tuple(None if reward is None else lacking(reward, term) for reward in whole)
     parents = greedy_parents(nodes, rewards)
     return Ablation(
         term=term,
@@ -45,6 +46,14 @@ def _without(term: str, nodes: Sequence[Node], profile: RewardProfile, whole: Re
         parents=parents,
         moved=tuple(step for step, (one, other) in enumerate(zip(usual, parents, strict=True), 1) if one != other),
     )
+
+
+def lacking(reward: Reward, name: str) -> Reward:
+    """What the reward is where the weight of one term is 0; a closed gate stays what it is."""
+    if reward.gate is not None:
+        return reward
+    terms = tuple(replace(term, weight=0.0, contribution=0.0) if term.name == name else term for term in reward.terms)
+    return Reward(value=math.fsum(term.contribution for term in terms), terms=terms)
 
 
 def greedy_parents(nodes: Sequence[Node], rewards: Rewards) -> tuple[int | None, ...]:

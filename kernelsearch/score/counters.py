@@ -53,8 +53,12 @@ def conflicts(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def occupancy(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    name = "sm__warps_active.avg.pct_of_peak_sustained_active"
-    return _share(_percent(base, name), _percent(own, name), "of warps resident")
+    """As counted, or where one of the two was not, as what fits; an estimate is never held against a count."""
+    for name in ("sm__warps_active.avg.pct_of_peak_sustained_active", "derived__warps_at_most.pct"):
+        found = _share(_percent(base, name), _percent(own, name), "of warps resident")
+        if found[1] != UNKNOWN:
+            return found
+    return 0.0, UNKNOWN
 
 
 def divergence(own: Evaluation, base: Evaluation) -> tuple[float, str]:
@@ -62,13 +66,15 @@ def divergence(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def barrier(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    name = "smsp__warp_issue_stalled_barrier_per_warp_active.pct"
-    return _share(_percent(base, name), _percent(own, name), "of warps wait at a barrier", better=-1.0)
+    return _share(_waiting(base), _waiting(own), "of a warp's time at barriers", better=-1.0)
 
 
 def _tensor(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    name = "sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active"
-    return _share(_percent(base, name), _percent(own, name), "of the tensor pipe's peak")
+    names = (
+        "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active",
+        "sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active",
+    )
+    return _share(_percent(base, *names), _percent(own, *names), "of the tensor pipe's peak")
 
 
 def _unspilled(own: Evaluation, base: Evaluation) -> tuple[float, str]:
@@ -129,8 +135,8 @@ def _share(before: float | None, after: float | None, what: str, better: float =
     return better * (after - before), f"{100 * before:.0f} % -> {100 * after:.0f} % {what}"
 
 
-def _percent(evaluation: Evaluation, name: str) -> float | None:
-    found = value(evaluation, name)
+def _percent(evaluation: Evaluation, *names: str) -> float | None:
+    found = value(evaluation, *names)
     return None if found is None else found / 100.0
 
 
@@ -148,6 +154,15 @@ def _conflict_share(evaluation: Evaluation) -> float | None:
     if lost is None or cycles is None:
         return None
     return min(1.0, lost / cycles) if cycles else 0.0
+
+
+def _waiting(evaluation: Evaluation) -> float | None:
+    """The share of a warp's time that it waits at barriers: of the cycles between two of its instructions, or as older sets count it."""
+    waits = value(evaluation, "smsp__average_warps_issue_stalled_barrier_per_issue_active.ratio")
+    every = value(evaluation, "smsp__average_warp_latency_per_inst_issued.ratio")
+    if waits is None or not every:
+        return _percent(evaluation, "smsp__warp_issue_stalled_barrier_per_warp_active.pct")
+    return min(1.0, waits / every)
 
 
 def _together(evaluation: Evaluation) -> float | None:

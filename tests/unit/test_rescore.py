@@ -110,6 +110,15 @@ def test_a_term_without_which_another_is_chosen_says_so() -> None:
     assert by_term["code_size"].moved[-1] == 6
 
 
+@pytest.mark.parametrize("name", catalog.profile_names("rewards"))
+def test_to_lack_a_term_is_to_give_it_no_weight(name: str) -> None:
+    profile, nodes = catalog.reward_profile(name), rewarded.nodes()
+    whole = rescore.again(nodes, profile)
+    for term in profile.weights:
+        bare = rescore.again(nodes, replace(profile, weights={**profile.weights, term: 0.0}))
+        assert tuple(None if reward is None else ablation.lacking(reward, term) for reward in whole) == bare
+
+
 def test_an_ablation_of_a_term_without_effect_changes_nothing() -> None:
     nodes = rewarded.nodes()
     idle = replace(LEAN, weights={**LEAN.weights, "spills": 1.0, "energy": 0.0})

@@ -43,6 +43,9 @@ INSTRUCTIONS = "smsp__inst_executed.sum"
 WARPS = "sm__warps_active.avg.pct_of_peak_sustained_active"
 TOGETHER = "smsp__thread_inst_executed_per_inst_executed.ratio"
 BARRIER = "smsp__warp_issue_stalled_barrier_per_warp_active.pct"
+WAITS = "smsp__average_warps_issue_stalled_barrier_per_issue_active.ratio"
+LATENCY = "smsp__average_warp_latency_per_inst_issued.ratio"
+AT_MOST = "derived__warps_at_most.pct"
 DYNAMIC = "launch__shared_mem_per_block_dynamic"
 COUNTERS = {
     READ: 3000.0,
@@ -129,6 +132,7 @@ BASE = passed(SAME, COUNTERS, spills=64, shared=40 * 1024, code=400, watts="300"
         ("occupancy", passed(SAME, COUNTERS | {WARPS: 75.0}), 0.25),
         ("divergence", passed(SAME, COUNTERS | {TOGETHER: 32.0}), 0.5),
         ("barrier", passed(SAME, COUNTERS | {BARRIER: 10.0}), 0.2),
+        ("barrier", passed(SAME, COUNTERS | {WAITS: 1.0, LATENCY: 10.0}), 0.2),
         ("energy", passed({"a": 50.0, "b": 200.0}, watts="300"), 1.0),
         ("energy", passed({"a": 50.0, "b": 200.0}, watts="600"), 0.0),  # twice as fast at twice the power
         ("spills", passed(SAME, spills=64 + 128), -0.5),
@@ -160,6 +164,11 @@ def test_without_counters_a_term_is_nothing_and_says_so(term: str) -> None:
     assert only(term, passed(SAME), BASE) == (0.0, "not known")
     assert only(term, passed(SAME, {}), BASE) == (0.0, "not known")
     assert only(term, passed(SAME, dict.fromkeys(COUNTERS, math.nan)), BASE)[0] == 0.0
+
+
+def test_an_estimate_is_held_against_an_estimate_alone() -> None:
+    assert only("occupancy", passed(SAME, {AT_MOST: 75.0}), passed(SAME, {AT_MOST: 50.0}))[0] == pytest.approx(0.25)
+    assert only("occupancy", passed(SAME, {AT_MOST: 75.0}), passed(SAME, {WARPS: 50.0})) == (0.0, "not known")
 
 
 @pytest.mark.parametrize("term", ["sol", "speed_of_light"])
