@@ -52,7 +52,7 @@ class RunSpec:
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
-    reward: str = "default"  # a name, or the path of a file
+    reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off
     budget: Budget = Budget()
     parallel: int = 1
