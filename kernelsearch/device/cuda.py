@@ -11,11 +11,12 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from kernelsearch import nsight, sanitizer
-from kernelsearch.device import health, nvml
+from kernelsearch import nsight, process, sanitizer
+from kernelsearch.device import cores, health, nvml
 from kernelsearch.device.base import IN_USE, NOT_WATCHED, Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
 from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
@@ -49,16 +50,20 @@ class CudaDevice:
         self._scratch = scratch
         self._support = support
         self._lock = GpuLock(self._gpu.uuid)
+        self._cores = cores.choose(ordinal)
+        if self._cores is not None:
+            process.keep_free((self._cores.boxes, self._cores.clock))
         self._profilers: dict[tuple[str, ...], WarmPool] = {}
         self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
         self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
-        self._boxes = Boxes(self._pool, self._lock, support, self._gpu.uuid, self._gpu.name)
+        self._boxes = self._served(self._pool)
         self._torch_boxes: Boxes | None = None
         self._facts = {
             "gpu": self._gpu.name,
             "gpu uuid": self._gpu.uuid,
             "driver": self._gpu.driver,
+            "timed on": "any CPU" if self._cores is None else f"CPU {self._cores.boxes}, which nothing else of ours uses",
             **self._pool.facts(),
         }
         told = {IN_USE: nvml.foreign(self._gpu.uuid, [os.getpid()]), NOT_WATCHED: nvml.missing(self._gpu.uuid)}
@@ -131,18 +136,25 @@ class CudaDevice:
         if path is None:
             return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
         reports: list[SanitizerReport] = []
-        for tool in sanitizer.TOOLS:
-            slot = self._sanitizer(path, tool).take()
+        with ThreadPoolExecutor(len(sanitizer.TOOLS)) as starting:
+            # Starting under a tool takes seconds and does not need the GPU.
+            slots = {tool: starting.submit(self._sanitizer(path, tool).take) for tool in sanitizer.TOOLS}
             try:
-                _, end = self._serve(slot, job, quiet=False)
-                text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+                for tool in sanitizer.TOOLS:
+                    reports.append(self._sanitized(slots[tool].result(), job, tool))
+                    if reports[-1].hazards:
+                        break
             finally:
-                slot.close()
-            report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
-            reports.append(replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions)))
-            if report.hazards:
-                break
+                for slot in slots.values():
+                    if slot.exception() is None:
+                        slot.result().close()
         return tuple(reports)
+
+    def _sanitized(self, slot: Slot, job: Job, tool: str) -> SanitizerReport:
+        _, end = self._serve(slot, job, quiet=False)
+        text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+        report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
+        return replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions))
 
     def close(self) -> None:
         for boxes in (self._boxes, self._torch_boxes):
@@ -193,7 +205,7 @@ class CudaDevice:
                 pool = WarmPool(
                     self._sandbox, self._scratch, lambda folder: self._box(folder, (*self._runner(folder), "torch")), _WARM_TORCH_BOXES
                 )
-                self._torch_boxes = Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name)
+                self._torch_boxes = self._served(pool)
             return self._torch_boxes
 
     def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
@@ -206,6 +218,9 @@ class CudaDevice:
             if metrics not in self._profilers:
                 self._profilers[metrics] = WarmPool(self._sandbox, self._scratch, describe, _WARM_PROFILERS)
             return self._profilers[metrics]
+
+    def _served(self, pool: WarmPool) -> Boxes:
+        return Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name, cores=self._cores)
 
     def _runner(self, folder: Path) -> tuple[str, ...]:
         return runner_command(self._backend, folder, self._lock)
