@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class CudaDevice:
             return ProfileResult(missing="Nsight Compute (ncu) is not installed; it comes with the CUDA toolkit")
         slot = self._profiler(ncu, tuple(metrics)).take()
         try:
-            result, end = self._serve(slot, job)
+            result, end = self._serve(slot, job, self._lock.alone(quiet=True))
             left = read_left(slot.outputs / "ncu.csv", _TABLE_BYTES) or b""
             table = nsight.parse(left.decode(errors="replace"))
         finally:
@@ -131,28 +132,20 @@ class CudaDevice:
         return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
 
     def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
-        """One report a tool, up to the first that is not clean."""
+        """One report a tool. They run side by side, as nothing about them is timed."""
         path = sanitizer.find()
         if path is None:
             return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
-        reports: list[SanitizerReport] = []
-        with ThreadPoolExecutor(len(sanitizer.TOOLS)) as starting:
-            # Starting under a tool takes seconds and does not need the GPU.
-            slots = {tool: starting.submit(self._sanitizer(path, tool).take) for tool in sanitizer.TOOLS}
-            try:
-                for tool in sanitizer.TOOLS:
-                    reports.append(self._sanitized(slots[tool].result(), job, tool))
-                    if reports[-1].hazards:
-                        break
-            finally:
-                for slot in slots.values():
-                    if slot.exception() is None:
-                        slot.result().close()
-        return tuple(reports)
+        with ThreadPoolExecutor(len(sanitizer.TOOLS)) as pool:
+            return tuple(pool.map(lambda tool: self._sanitized(path, tool, job), sanitizer.TOOLS))
 
-    def _sanitized(self, slot: Slot, job: Job, tool: str) -> SanitizerReport:
-        _, end = self._serve(slot, job, quiet=False)
-        text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+    def _sanitized(self, path: Path, tool: str, job: Job) -> SanitizerReport:
+        slot = self._sanitizer(path, tool).take()
+        try:
+            _, end = self._serve(slot, job, self._lock.beside())
+            text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+        finally:
+            slot.close()
         report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
         return replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions))
 
@@ -176,14 +169,14 @@ class CudaDevice:
                 self._sanitizers[tool] = WarmPool(self._sandbox, self._scratch, describe, 0)
             return self._sanitizers[tool]
 
-    def _serve(self, slot: Slot, job: Job, *, quiet: bool = True) -> tuple[JobResult, BoxResult | None]:
-        """Run `job` in the box of `slot`, each call once; with how the box ended, if it came to that."""
+    def _serve(self, slot: Slot, job: Job, held: AbstractContextManager[None]) -> tuple[JobResult, BoxResult | None]:
+        """Run `job` in the box of `slot`, each call once, with the GPU `held`; with how the box ended, if it came to that."""
         try:
             delivery = Delivery(job, slot.inputs, slot.outputs, self._support, ())
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error)), None
         try:
-            with self._lock.alone(quiet=quiet):
+            with held:
                 slot.box.send(b"go\n")
                 end = slot.box.wait(job.timeout_s)
             if end.timed_out:
@@ -202,9 +195,7 @@ class CudaDevice:
         with self._profilers_lock:
             if self._torch_boxes is None:
                 libraries(("torch",), "torch")
-                pool = WarmPool(
-                    self._sandbox, self._scratch, lambda folder: self._box(folder, (*self._runner(folder), "torch")), _WARM_TORCH_BOXES
-                )
+                pool = WarmPool(self._sandbox, self._scratch, self._torch_box, _WARM_TORCH_BOXES)
                 self._torch_boxes = self._served(pool)
             return self._torch_boxes
 
@@ -224,6 +215,11 @@ class CudaDevice:
 
     def _runner(self, folder: Path) -> tuple[str, ...]:
         return runner_command(self._backend, folder, self._lock)
+
+    def _torch_box(self, folder: Path) -> Box:
+        box = self._box(folder, (*self._runner(folder), "torch"))
+        # The libraries of torch hold thousands of kernels: loading them all takes many seconds, before the first call.
+        return replace(box, env={**box.env, "CUDA_MODULE_LOADING": "LAZY"})
 
     def _box(self, folder: Path, command: tuple[str, ...], more: tuple[Path, ...] = ()) -> Box:
         box = runner_box(command, folder, self._lock, self._libraries, more)
