@@ -9,6 +9,7 @@ from kernelsearch.model import Evaluation, Resource
 from kernelsearch.score.runtime import UNKNOWN
 
 _WARP = 32.0
+_LAUNCHES = "derived__launches"  # of one call, as `diagnose` records it
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MOST = 4.0  # of a log2: a counter near 0 must not outweigh the time
 
@@ -20,14 +21,20 @@ def value(evaluation: Evaluation, *names: str) -> float | None:
 
 
 def total(evaluation: Evaluation, *names: str) -> float | None:
-    """The sum of the counters; None unless all were collected."""
+    """The sum of the counters over a call; None unless all were collected.
+
+    The counters are of the launch that takes most of the time. Where a call makes others they are not of the whole call, and a kernel
+    that was cut in two would seem to move half the bytes.
+    """
+    if (value(evaluation, _LAUNCHES) or 1.0) > 1.0:
+        return None
     known = [figure for name in names if (figure := value(evaluation, name)) is not None]
     return math.fsum(known) if len(known) == len(names) else None
 
 
 def dram_bytes(evaluation: Evaluation) -> float | None:
     both = total(evaluation, "dram__bytes_read.sum", "dram__bytes_write.sum")
-    return value(evaluation, "dram__bytes.sum") if both is None else both
+    return total(evaluation, "dram__bytes.sum") if both is None else both
 
 
 def traffic(own: Evaluation, base: Evaluation) -> tuple[float, str]:
@@ -39,8 +46,7 @@ def coalescing(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def instructions(own: Evaluation, base: Evaluation) -> tuple[float, str]:
-    names = ("smsp__inst_executed.sum", "sm__inst_executed.sum")
-    return _fewer(value(own, *names), value(base, *names), "instructions")
+    return _fewer(_executed(own), _executed(base), "instructions")
 
 
 def code_size(own: Evaluation, base: Evaluation) -> tuple[float, str]:
@@ -142,6 +148,11 @@ def _percent(evaluation: Evaluation, *names: str) -> float | None:
 
 def _sectors(evaluation: Evaluation) -> float | None:
     return total(evaluation, "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum", "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum")
+
+
+def _executed(evaluation: Evaluation) -> float | None:
+    first = total(evaluation, "smsp__inst_executed.sum")
+    return total(evaluation, "sm__inst_executed.sum") if first is None else first
 
 
 def _static(evaluation: Evaluation) -> float | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kernelsearch import catalog, codec
 from kernelsearch.diagnose import SPEED_OF_LIGHT
+from kernelsearch.diagnose.run import LAUNCHES
 from kernelsearch.errors import UsageError
 from kernelsearch.model import (
     Bottleneck,
@@ -29,7 +30,7 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.model.reward import LADDER, TERMS, ladder
-from kernelsearch.score import _TERMS, runtime, score
+from kernelsearch.score import _TERMS, counters, runtime, score
 from kernelsearch.score.runtime import FLOOR, POWER, sol_score
 
 HERE = Environment(device="d", time_kind="measured", sandbox="s")
@@ -176,6 +177,13 @@ def test_without_a_floor_there_is_no_distance_to_it(term: str) -> None:
     assert only(term, passed(SAME), passed(SAME)) == (0.0, "not known")
 
 
+@pytest.mark.parametrize("term", ["traffic", "coalescing", "instructions", "extra_traffic"])
+def test_a_kernel_cut_in_two_does_not_seem_to_do_half_the_work(term: str) -> None:
+    half = {name: value / 2 for name, value in COUNTERS.items()}
+    assert only(term, passed(SAME, half | {LAUNCHES: 2.0}), BASE) == (0.0, "not known")
+    assert only(term, passed(SAME, half | {LAUNCHES: 1.0}), BASE)[1] != "not known"
+
+
 @pytest.mark.parametrize("watts", ["", "345 -> 410", "nan", "0"])
 def test_power_that_is_not_of_the_kernel_alone_is_not_energy(watts: str) -> None:
     assert only("energy", passed(SAME, watts=watts), BASE) == (0.0, "not known")
@@ -290,7 +298,7 @@ def test_a_weight_for_a_term_that_does_not_exist_is_refused() -> None:
 
 def test_every_term_of_the_vocabulary_can_be_computed() -> None:
     assert list(_TERMS) == list(TERMS)
-    assert runtime.SPEED_OF_LIGHT == SPEED_OF_LIGHT
+    assert (runtime.SPEED_OF_LIGHT, counters._LAUNCHES) == (SPEED_OF_LIGHT, LAUNCHES)
 
 
 # The ladder
