@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kernelsearch import catalog, codec
 from kernelsearch.diagnose import SPEED_OF_LIGHT
+from kernelsearch.diagnose.roofline import FLOOR as RECORDED_FLOOR
 from kernelsearch.diagnose.run import LAUNCHES
 from kernelsearch.errors import UsageError
 from kernelsearch.model import (
@@ -298,7 +299,7 @@ def test_a_weight_for_a_term_that_does_not_exist_is_refused() -> None:
 
 def test_every_term_of_the_vocabulary_can_be_computed() -> None:
     assert list(_TERMS) == list(TERMS)
-    assert (runtime.SPEED_OF_LIGHT, counters._LAUNCHES) == (SPEED_OF_LIGHT, LAUNCHES)
+    assert (runtime.SPEED_OF_LIGHT, counters._LAUNCHES, FLOOR) == (SPEED_OF_LIGHT, LAUNCHES, RECORDED_FLOOR)
 
 
 # The ladder
