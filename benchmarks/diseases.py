@@ -13,6 +13,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +108,8 @@ def collected(chosen: list[Disease], options: argparse.Namespace) -> tuple[dict,
 
     def records() -> Iterator[tuple[Disease, Record]]:
         try:
-            for disease in chosen:
-                yield disease, recorded(disease, lab)
+            with ThreadPoolExecutor(4) as pool:  # one builds while another is measured
+                yield from zip(chosen, pool.map(lambda disease: recorded(disease, lab), chosen), strict=True)
         finally:
             lab.close()
 

@@ -22,7 +22,8 @@ _ATOMICS = tuple(f"l1tex__t_requests_pipe_lsu_mem_global_op_{op}.sum" for op in 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Times in µs. `task_bytes` is what the task must move; `matrix_gain` how many times as fast its products would run on tensor cores
-    as on the plain pipes, at best, None where it has none. `launches` are those of one call, each taking `launch_us` before it begins.
+    as on the plain pipes, at best, None where it has none. `launches` are those of one call, each taking `launch_us` before it begins;
+    `kernels_us` is how long their kernels ran in all, where all of them were profiled.
     """
 
     metrics: Mapping[str, Metric]
@@ -31,6 +32,7 @@ class Evidence:
     launches: int = 1
     call_us: float | None = None
     launch_us: float = 0.0
+    kernels_us: float | None = None
     task_bytes: float | None = None
     matrix_gain: float | None = None
     limits: Thresholds = field(default_factory=catalog.thresholds)
@@ -59,6 +61,15 @@ class Evidence:
     @property
     def sm_percent(self) -> float | None:
         return self.get("sm__throughput.avg.pct_of_peak_sustained_elapsed")
+
+    @property
+    def launch_overhead_us(self) -> float:
+        """Of a call: what launches take at least, or what several leave between their kernels, if that is more.
+
+        With a single one the difference is as small as what a profiler's clocks and caches change.
+        """
+        between = 0.0 if self.call_us is None or self.kernels_us is None or self.launches < 2 else self.call_us - self.kernels_us
+        return max(self.launches * self.launch_us, between)
 
     def idle(self, *percents: float | None) -> bool:
         """None of these units is busy; what is not known counts as idle."""

@@ -58,7 +58,7 @@ def shares(evidence: Evidence) -> dict[str, float]:
         Resource.ATOMICS: _unlost(evidence.atomic_share),
         Resource.DIVERGENCE: None if evidence.active_lanes is None else 100.0 * evidence.active_lanes / WARP,
         Resource.TAIL: None if not evidence.waves else 100.0 * evidence.waves / math.ceil(evidence.waves),
-        Resource.LAUNCH: None if not evidence.call_us else 100.0 - 100.0 * evidence.launches * evidence.launch_us / evidence.call_us,
+        Resource.LAUNCH: None if not evidence.call_us else 100.0 - 100.0 * evidence.launch_overhead_us / evidence.call_us,
     }
     return {resource.value: min(100.0, max(0.0, share)) for resource, share in found.items() if share is not None}
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+MOST_LAUNCHES = 16  # of one call: each costs as many replays as there are passes
+
 
 def command(
-    ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = 16, report: Path | None = None
+    ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = MOST_LAUNCHES, report: Path | None = None
 ) -> tuple[str, ...]:
-    """Run `target` and collect `metrics` for its first `launches` kernels as a table in the file `log`.
+    """Run `target` and collect `metrics` for the first `launches` kernels between its calls of
+    cuProfilerStart and cuProfilerStop, as a table in the file `log`.
 
     `report`: a file, NAME.ncu-rep, that takes the profiler's own report as well, with samples by instruction and the sources that it
     can find: for its user interface, and for `source_page`.
@@ -34,6 +37,8 @@ def command(
         "all",
         "--target-processes",
         "all",
+        "--profile-from-start",
+        "off",
         "--launch-count",
         str(launches),
         *(

@@ -1,5 +1,5 @@
 // disease: atomic contention
-// because: a million additions meet at four neighbouring words, which one slice of L2 carries out one after the other
+// because: a quarter of a million additions meet at four neighbouring words, which one slice of L2 carries out one after the other
 // device: gpu
 
 // launch: clear grid=(1) block=(32) args=(counts, bins)

@@ -11,21 +11,25 @@ from kernelsearch.device.base import KernelCounters
 from kernelsearch.diagnose import Evidence, bottleneck, roofline
 from kernelsearch.diagnose.chosen import heaviest
 from kernelsearch.diagnose.facts import facts, shares
-from kernelsearch.diagnose.roofline import peak_flops
+from kernelsearch.diagnose.roofline import FLOOR, peak_flops
+from kernelsearch.diagnose.run import _subject, _with_derived
 from kernelsearch.errors import UsageError
 from kernelsearch.model import (
     Arg,
     ArgKind,
     Build,
     Case,
+    CaseTiming,
     Cost,
     DType,
     Expression,
     Form,
     KernelResources,
+    Measurement,
     Metric,
     Resource,
     Task,
+    TimeKind,
     Tolerance,
 )
 
@@ -252,6 +256,21 @@ def test_launches_that_take_most_of_the_time_come_before_everything() -> None:
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=400.0)) is Resource.DRAM_BANDWIDTH
 
 
+def test_what_a_call_takes_beside_its_kernels_is_the_launches() -> None:
+    def named(**times: float) -> Resource | None:
+        return found(evidence({DRAM: 90.0}, launch_us=2.0, **times))
+
+    assert named(launches=13, call_us=130.0, kernels_us=35.0) is Resource.LAUNCH
+    assert named(launches=13, call_us=130.0, kernels_us=100.0) is Resource.DRAM_BANDWIDTH
+    assert named(launches=1, call_us=130.0, kernels_us=35.0) is Resource.DRAM_BANDWIDTH  # caches and clocks differ under a profiler
+
+
+def test_a_saturated_dram_is_the_limit_though_the_same_bytes_keep_l2_busy() -> None:
+    assert found(evidence({DRAM: 80.0, L2: 92.0})) is Resource.DRAM_BANDWIDTH
+    assert found(evidence({DRAM: 70.0, L2: 92.0})) is Resource.L2
+    assert found(evidence({DRAM: 80.0, SM: 92.0})) is Resource.COMPUTE
+
+
 def test_facts_are_short_figures_of_what_is_known() -> None:
     counters = {**traffic(load=18.52), DRAM: 63.4, "dram__bytes_read.sum": 3e6, "dram__bytes_write.sum": 1e6}
     shown = facts(evidence(counters, task_bytes=64_000), 21.6)
@@ -306,6 +325,19 @@ def test_the_ideal_time_is_that_of_the_slower_of_bytes_and_operations() -> None:
     assert arithmetic.bound == "arithmetic"
     assert arithmetic.ideal_us == pytest.approx(1e9 / H100.fp32_flops * 1e6)
     assert roofline(task(), case, H100) is None
+
+
+def test_the_ideals_of_all_timed_cases_are_recorded_where_there_are_several() -> None:
+    one = task(moved="8 * n")
+    more = dataclasses.replace(one, cases=(*one.cases, Case(name="two", sizes={"n": 2_000_000}, timed=True)))
+    for subject, names in ((one, []), (more, ["one", "two"]), (dataclasses.replace(more, cost=Cost()), [])):
+        timings = tuple(CaseTiming(case=case.name, samples_us=(100.0,)) for case in subject.cases)
+        measurement = Measurement(kind=TimeKind.MEASURED, timings=timings)
+        build = Build(ok=True, toolchain="t", artifact="a")
+        metrics = _with_derived({}, _subject(build, subject, measurement, H100), 1)
+        floors = {name.removeprefix(FLOOR): metric.value for name, metric in metrics.items() if name.startswith(FLOOR)}
+        assert floors == {case.name: roofline(subject, case, H100).ideal_us for case in subject.cases if case.name in names}
+        assert list(floors) == names
 
 
 def test_the_arithmetic_peak_follows_the_types_of_the_inputs() -> None:
