@@ -72,6 +72,8 @@ def _conflicts(e: Evidence) -> Bottleneck | None:
 def _spills(e: Evidence) -> Bottleneck | None:
     if e.spill_bytes < e.limits.spill_bytes or e.dram_is_full_of_useful_bytes:
         return None
+    if e.local_share is not None and e.local_share < e.limits.spill_share:
+        return None  # in code that hardly runs
     registers = e.get("launch__registers_per_thread")
     at = "" if registers is None else f" at {registers:.0f} registers"
     return Bottleneck(resource=Resource.SPILLS, evidence=f"each thread spills {e.spill_bytes} bytes to local memory{at}")
@@ -116,6 +118,7 @@ def _busy(e: Evidence) -> Bottleneck | None:
         (e.dram_percent, Resource.DRAM_BANDWIDTH, "of the device memory's bandwidth is in use"),
         (e.l2_percent, Resource.L2, "of the L2 cache's bandwidth is in use"),
         (e.sm_percent, Resource.COMPUTE, "of the peak of the multiprocessors' busiest unit"),
+        (e.l1_percent, Resource.COMPUTE, "of the peak of the path to L1 and shared memory; keep more in registers"),
     )
     percent, resource, words = max(((p or 0.0, r, w) for p, r, w in units), key=lambda unit: unit[0])
     if resource is Resource.L2 and (e.dram_percent or 0.0) >= e.limits.dram_saturated:

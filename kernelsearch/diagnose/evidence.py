@@ -123,11 +123,22 @@ class Evidence:
 
     @property
     def tensor_percent(self) -> float | None:
-        """Use of the tensor pipe; without a counter the machine code tells where it is none."""
-        counted = self.get("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active")
-        if counted is None and self.build.instructions:
-            return None if any(name.startswith(_TENSOR) for name in self.build.instructions) else 0.0
-        return counted
+        """Use of the tensor pipe. Zero for certain where the machine code has no such instruction: the counter alone shows up to two
+        per cent for other work."""
+        if self.build.instructions and not any(name.startswith(_TENSOR) for name in self.build.instructions):
+            return 0.0
+        return self.get("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active")
+
+    @property
+    def l1_percent(self) -> float | None:
+        """Use of the data path of L1 and shared memory, which the multiprocessors' own figure leaves out."""
+        path = self.get("l1tex__data_pipe_lsu_wavefronts.avg.pct_of_peak_sustained_elapsed")
+        return self.get("l1tex__throughput.avg.pct_of_peak_sustained_active") if path is None else path
+
+    @property
+    def local_share(self) -> float | None:
+        """Loads from local memory, where spilled registers lie, among all instructions."""
+        return self.ratio("l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum", "smsp__inst_executed.sum")
 
     @property
     def waves(self) -> float | None:

@@ -48,7 +48,7 @@ def shares(evidence: Evidence) -> dict[str, float]:
     found = {
         Resource.DRAM_BANDWIDTH: evidence.dram_percent,
         Resource.L2: evidence.l2_percent,
-        Resource.COMPUTE: evidence.sm_percent,
+        Resource.COMPUTE: max((p for p in (evidence.sm_percent, evidence.l1_percent) if p is not None), default=None),
         Resource.OCCUPANCY: evidence.occupancy,
         Resource.TENSOR_IDLE: None if evidence.matrix_gain is None else evidence.tensor_percent,
         Resource.UNCOALESCED: _coalesced(evidence),

@@ -184,12 +184,24 @@ def test_atomics_matter_by_their_share_and_where_nothing_else_is_busy() -> None:
 
 
 def test_tensor_cores_are_missed_only_where_they_would_help_and_do_nothing() -> None:
-    idle, used = {SM: 70.0, TENSOR: 0.0}, {SM: 70.0, TENSOR: 12.0}
+    idle, used = {SM: 70.0, TENSOR: 1.6}, {SM: 70.0, TENSOR: 12.0}
     assert found(evidence(idle, matrix_gain=6.0)) is Resource.TENSOR_IDLE
-    assert found(evidence(used, matrix_gain=6.0)) is Resource.COMPUTE
+    assert found(evidence(used, matrix_gain=6.0, instructions={})) is Resource.COMPUTE
     assert found(evidence(idle)) is Resource.COMPUTE
     assert found(evidence(idle, matrix_gain=1.3)) is Resource.COMPUTE
     assert found(evidence({**idle, DRAM: 80.0}, matrix_gain=6.0)) is Resource.DRAM_BANDWIDTH
+
+
+def test_a_path_to_shared_memory_that_is_full_is_a_busy_unit() -> None:
+    limit = bottleneck(evidence({SM: 20.0, "l1tex__data_pipe_lsu_wavefronts.avg.pct_of_peak_sustained_elapsed": 88.0}))
+    assert limit.resource is Resource.COMPUTE and "88 % of the peak of the path to L1 and shared memory" in limit.evidence
+
+
+def test_spills_in_code_that_hardly_runs_are_no_limit() -> None:
+    resources = (KernelResources(kernel="k", registers=64, spill_store_bytes=80, spill_load_bytes=96),)
+    local = {"smsp__inst_executed.sum": 1000.0, "l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum": 2.0, SM: 70.0}
+    assert found(evidence(local, resources=resources)) is Resource.COMPUTE
+    assert found(evidence(local | {"l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum": 200.0}, resources=resources)) is Resource.SPILLS
 
 
 def test_without_a_counter_the_machine_code_says_whether_tensor_cores_are_used() -> None:
