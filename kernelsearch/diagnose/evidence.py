@@ -123,11 +123,11 @@ class Evidence:
 
     @property
     def tensor_percent(self) -> float | None:
-        """Use of the tensor pipe. Zero for certain where the machine code has no such instruction: the counter alone shows up to two
-        per cent for other work."""
-        if self.build.instructions and not any(name.startswith(_TENSOR) for name in self.build.instructions):
-            return 0.0
-        return self.get("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active")
+        """Use of the tensor pipe. Without a counter the machine code tells where it is none; a library's kernels are not in that."""
+        counted = self.get("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active")
+        if counted is None and self.build.instructions:
+            return None if any(name.startswith(_TENSOR) for name in self.build.instructions) else 0.0
+        return counted
 
     @property
     def l1_percent(self) -> float | None:
