@@ -249,7 +249,7 @@ def kernels(runner, tmp_path: Path):
         def prepare(self, module, kernel, grid, block, shared, params):
             return lambda: made[kernel](*(item.value for item in params))
 
-    def serve(kernel: str = "work", times: int = 1, timing: TimingPlan = TimingPlan(flush_l2=False), **functions) -> Served:
+    def serve(kernel: str = "work", times: int = 1, timing: TimingPlan = NO_FLUSH, **functions) -> Served:
         made.update(functions)
         asked = job(artifact, one(), entry=None, plan=plan(kernel, times), timing=timing)
         return Served(runner, asked, tmp_path, WithKernels())
@@ -281,9 +281,8 @@ def test_the_gpu_is_kept_busy_for_as_long_as_a_plan_takes_to_launch(runner, kern
     monkeypatch.setattr(runner["gpu_serve"], "FLUSH_BYTES", 4096)
     calls = []
     served = kernels(times=launches, timing=TimingPlan(flush_l2=True), _Z4workPiS_S_i=lambda *given: calls.append(given))
-    served.call()  # the runner has measured its empty pair of events by then
-    kernels.gpu.fills, calls[:] = 0, []
-    served.call()
+    kernels.gpu.fills = 0
+    served.server.call(0, 0, (1, 0, 0, 7))
     assert (len(calls), kernels.gpu.fills) == (launches, flushes)
 
 
