@@ -37,7 +37,7 @@ class Evolve:
         islands: float = 2,
         size: float = 10,
         initial: float = 4,
-        tournament: float = 3,
+        tournament: float = 6,
         mutation: float = 0.5,
         migration: float = 16,
     ) -> None:

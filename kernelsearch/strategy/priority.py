@@ -4,8 +4,10 @@ Rounds: the first `candidates` kernels of the queue are taken up, each is asked 
 learned. In the first round there is only the baseline, taken up `candidates` times: the paper's queue begins with that many copies of it.
 Which round an attempt belongs to follows from its ticket, so that answers may come late and in any order.
 
-- Priority: the empirical mean (c = 0, the paper's default), or its UCB: mean + c sqrt(ln(t+1)/n) (max - min), cut off at max. The
-  paper tries a candidate once each time it is taken up, so n counts edits and trials. Of equals the newer goes first.
+- Priority: the empirical mean (c = 0, the paper's default), or its UCB: mean + c sqrt(ln(t+1)/n) (max - min). The paper tries a
+  candidate once each time it is taken up, so n counts edits and trials. It takes c = 1 and cuts off at the best reward known; our best
+  kernel stands at that cut, and would never be left, so nothing is cut and c is small. Of equals the newer goes first.
+- `candidates`: the paper takes up 5 at a time, which keeps five models busy; one at a time reaches the same with fewer evaluations.
 - `apart`: the paper's epsilon-net. Whatever lies nearer than that to a kernel judged before is not evaluated. It measures
   embeddings (epsilon 0.02 on KernelBench), we the structure of the source, where a changed number in a kernel of a thousand tokens is
   0.01 apart: 0.002 refuses what is the same but for names, and lets a changed block size pass.
@@ -28,15 +30,15 @@ _COUNTED = 64  # uses of a kernel beyond which the bonus of UCB is no longer tol
 
 
 class Priority:
-    """Options: see the module. `candidates` 5 and `proposals` 1 are the paper's for KernelBench."""
+    """Options: see the module; `proposals` are edits of each kernel in a round, 1 as in the paper on KernelBench."""
 
     def __init__(
         self,
         *,
         seed: int,
-        candidates: float = 5,
+        candidates: float = 1,
         proposals: float = 1,
-        c: float = 0.0,
+        c: float = 0.1,
         apart: float = 0.002,
         refresh: float = 0.1,
         lessons: float = 1,
@@ -106,7 +108,7 @@ class Priority:
         ranked = free or [(rank, kernel) for rank, kernel, _ in heads]
         return max(ranked, key=lambda item: item[0])[1] if ranked else None
 
-    def _head(self, uses: int) -> tuple[tuple[float, float, int], Kernel, bool] | None:
+    def _head(self, uses: int) -> tuple[tuple[float, int], Kernel, bool] | None:
         """Of one queue: the first kernel that is free in this round, else the first. A round takes few, so few are passed over."""
         queue, passed, first = self._queues[uses], [], None
         found = None
@@ -129,12 +131,12 @@ class Priority:
         copies = self._copies if kernel.number == 0 and self._round == 0 else 1
         return self._taken.get(kernel.number, 0) < copies * self._allowance
 
-    def _rank(self, kernel: Kernel, uses: int) -> tuple[float, float, int]:
-        """Priority, then the mean, then the newer: at its cut-off UCB is the same for many."""
+    def _rank(self, kernel: Kernel, uses: int) -> tuple[float, int]:
+        """Priority, then the newer. The copies of the baseline come first in the first round."""
         best = self._contenders.best
         if kernel.number == 0 and self._round == 0:
-            return (math.inf, kernel.value, kernel.number)
+            return (math.inf, kernel.number)
         if not self._c or best is None:
-            return (kernel.value, kernel.value, kernel.number)
+            return (kernel.value, kernel.number)
         bonus = self._c * math.sqrt(math.log(self._kernels.answered + self._kernels.under_way + 1.0) / uses)
-        return (min(kernel.value + bonus * (best.value - self._low), best.value), kernel.value, kernel.number)
+        return (kernel.value + bonus * (best.value - self._low), kernel.number)
