@@ -60,10 +60,10 @@ def incumbents():
 def judged(monkeypatch, incumbents):
     seen = []
 
-    def evaluate(candidate, task, lab, incumbent=None):
+    def evaluate(candidate, task, lab, incumbent=None, known=None):
         seen.append(candidate.source)
         incumbents.append(incumbent)
-        return passing(5.0)
+        return passing(5.0, digest.candidate(candidate))
 
     monkeypatch.setattr(module, "evaluate", evaluate)
     return seen
@@ -72,7 +72,7 @@ def judged(monkeypatch, incumbents):
 def bench(proposer, known=()) -> Bench:
     judged = Judged()
     for candidate in known:
-        judged.put(digest.candidate(candidate), passing(7.0))
+        judged.put(candidate, passing(7.0, digest.candidate(candidate)))
     return Bench(task=TASK, lab=Lab(), proposer=proposer, judged=judged)
 
 
