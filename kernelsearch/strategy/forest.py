@@ -30,7 +30,7 @@ class Forest:
         self._tree = Mcts(seed=seed, c=c, width=width, carry=0.0)
         self._roots, self._curiosity = int(roots), curiosity
         self._scouted = Lessons()
-        self._taken: dict[int, list[str]] = {}  # directions by the kernel that was edited
+        self._taken: dict[int, set[str]] = {}  # directions by the kernel that was edited
         self._edits = 0  # that were answered
 
     def ask(self) -> Proposal | None:
@@ -38,12 +38,12 @@ class Forest:
         proposal = self._tree.ask(at=0) if scattering else self._tree.ask()
         if proposal is None or proposal.repeat:
             return proposal
-        taken = self._taken.get(proposal.parent, [])
+        taken = self._taken.get(proposal.parent, set())
         direction = None if scattering else self._direction(taken)
         if direction is not None:
-            self._taken.setdefault(proposal.parent, []).append(direction)
+            self._taken.setdefault(proposal.parent, set()).add(direction)
             return replace(proposal, directive=direction, note=self._scouted.told())
-        note = f"Take another direction than these, which were taken from here: {', '.join(taken[-_NAMED:])}." if taken else ""
+        note = f"Take another direction than these, which were taken from here: {', '.join(sorted(taken)[:_NAMED])}." if taken else ""
         return replace(proposal, note=" ".join(filter(None, (note, self._scouted.told()))))
 
     def tell(self, node: Node) -> None:
@@ -52,13 +52,12 @@ class Forest:
         if answer.parent is None or answer.repeated:
             return
         self._edits += not answer.exhausted
-        taken = self._taken.setdefault(answer.parent.number, [])
         proposal = node.attempt.proposal
-        for name in (directive_of(answer), (proposal.directive if proposal is not None else None) or ""):
-            if name and name not in taken:
-                taken.append(name)
+        wished = "" if proposal is None else proposal.directive or ""
+        if names := {directive_of(answer), wished} - {""}:
+            self._taken.setdefault(answer.parent.number, set()).update(names)
 
-    def _direction(self, taken: list[str]) -> str | None:
+    def _direction(self, taken: set[str]) -> str | None:
         """The most promising direction that was not taken; None when no known one promises a gain."""
         offered = [name for name in list(self._scouted)[-_OFFERED:] if name not in taken]
         best = max(offered, key=lambda name: (self._promise(name), name), default=None)

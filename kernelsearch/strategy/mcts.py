@@ -120,11 +120,7 @@ class Mcts:
     def _descend(self, vertex: _Vertex) -> _Vertex:
         """To the kernel to edit: an open one always leads to one that is not full."""
         while True:
-            open_children = [child for child in vertex.children if not child.closed]
-            if not open_children:
-                return vertex
-            here = not vertex.full and self._may_widen(vertex)
-            choice = self._select(vertex, open_children, here=here)
+            choice = self._select(vertex)
             if choice is vertex:
                 return vertex
             vertex = choice
@@ -133,24 +129,37 @@ class Mcts:
         kernel = vertex.kernel
         return kernel.children + kernel.pending < math.ceil(self._k * math.pow(vertex.visits + vertex.pending, self._alpha))
 
-    def _select(self, vertex: _Vertex, children: list[_Vertex], *, here: bool) -> _Vertex:
-        """The best of the children and, where it may be edited, of the kernel itself; of equals the older."""
-        arms = [_Arm(child, child.kernel, self._quality(child), child.visits, child.pending) for child in children]
+    def _select(self, vertex: _Vertex) -> _Vertex:
+        """The best of the open children and, where it may be edited, of the kernel itself; of equals the older."""
+        children = [child for child in vertex.children if not child.closed]
+        if not children:
+            return vertex
+        here = not vertex.full and self._may_widen(vertex)
+        visits = vertex.visits + vertex.pending
+        wide = self._c * (math.sqrt(visits) if self._puct else math.sqrt(math.log(visits + 1.0)))
+        shares = self._shares([*children, vertex] if here else children)
+        best, choice = -math.inf, vertex
         if here:
             kernel = vertex.kernel
-            arms.append(_Arm(vertex, kernel, self._scaled(kernel.value), kernel.attempts + kernel.trials, kernel.pending))
-        visits = max(1, vertex.visits + vertex.pending)
-        bonus = self._puct_bonus(arms, visits) if self._puct else self._uct_bonus(arms, visits)
-        ranked = max(zip(arms, bonus, strict=True), key=lambda item: (item[0].value + item[1], -item[0].kernel.number))
-        return ranked[0].vertex
+            best = self._index(self._scaled(kernel.value), kernel.attempts + kernel.trials, kernel.pending, wide * shares[-1])
+        for child, share in zip(children, shares, strict=False):
+            index = self._index(self._quality(child), child.visits, child.pending, wide * share)
+            if index > best:
+                best, choice = index, child
+        return choice
 
-    def _uct_bonus(self, arms: list[_Arm], visits: int) -> list[float]:
-        return [self._c * math.sqrt(math.log(visits + 1.0) / arm.tried) for arm in arms]
+    def _index(self, quality: float, answered: int, pending: int, wide: float) -> float:
+        """Quality, to which attempts under way add nothing but their number, with the bonus of UCT or PUCT."""
+        tried = answered + pending
+        return quality * answered / tried + (wide / (1 + tried) if self._puct else wide / math.sqrt(tried))
 
-    def _puct_bonus(self, arms: list[_Arm], visits: int) -> list[float]:
+    def _shares(self, arms: list[_Vertex]) -> list[float]:
+        """Of each arm the prior; 1 with UCT, which has none."""
+        if not self._puct:
+            return [1.0] * len(arms)
         weights = [math.exp(self._scaled(arm.kernel.value) / _TEMPERATURE) for arm in arms]
         whole = math.fsum(weights)
-        return [self._c * weight / whole * math.sqrt(visits) / (1 + arm.tried) for arm, weight in zip(arms, weights, strict=True)]
+        return [weight / whole for weight in weights]
 
     def _quality(self, vertex: _Vertex) -> float:
         return (1 - self._beta) * self._scaled(vertex.total / vertex.visits) + self._beta * self._scaled(vertex.best)
@@ -196,22 +205,3 @@ class Mcts:
                 return
             step.closed = closed
             step = step.parent
-
-
-@dataclass(frozen=True, slots=True)
-class _Arm:
-    """What may be chosen at a kernel: a child, or an edit of the kernel itself. Attempts under way count as worth nothing."""
-
-    vertex: _Vertex
-    kernel: Kernel
-    quality: float
-    answered: int
-    pending: int
-
-    @property
-    def tried(self) -> int:
-        return self.answered + self.pending
-
-    @property
-    def value(self) -> float:
-        return self.quality * self.answered / self.tried
