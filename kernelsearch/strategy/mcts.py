@@ -60,7 +60,7 @@ class Mcts:
         k: float = 2.0,
         alpha: float = 0.5,
         beta: float = 0.9,
-        refresh: float = 0.1,
+        refresh: float = 0.05,
         carry: float = 0.3,
         **limits: float,
     ) -> None:

@@ -40,7 +40,7 @@ class Priority:
         proposals: float = 1,
         c: float = 0.1,
         apart: float = 0.002,
-        refresh: float = 0.1,
+        refresh: float = 0.05,
         lessons: float = 1,
     ) -> None:
         self._kernels = Kernels(seed)
