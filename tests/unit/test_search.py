@@ -5,11 +5,11 @@ from concurrent.futures import Future
 
 import pytest
 from fakes import FakeWorker
-from nodes import candidate
+from nodes import candidate, passing
 
 from kernelsearch import search as module
 from kernelsearch.errors import BaselineFailed, DeviceLost
-from kernelsearch.model import Attempt, Budget, Evaluation, Outcome, RewardProfile, Usage, Verdict
+from kernelsearch.model import Attempt, Budget, Evaluation, Outcome, RewardProfile, RunSpec, Usage, Verdict
 from kernelsearch.search import NodeDone, Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
@@ -157,3 +157,20 @@ def test_minutes_that_are_up_do_not_wait_for_a_model_that_thinks(journal, monkey
     ended = search(run_with(Budget(minutes=0.005)), mcts(), Thinking(), journal)
     assert "0.005 minutes" in ended
     assert len(journal.nodes) == 1
+
+
+def test_a_strategy_that_was_left_to_us_is_named_before_the_run_begins():
+    spec = module._resolved(RunSpec(task="", task_name="", strategy="auto", budget=Budget(candidates=5)))
+    assert spec.strategy == "greedy" and "5 candidates" in spec.strategy_reason
+    chosen = RunSpec(task="", task_name="", strategy="beam")
+    assert module._resolved(chosen) is chosen
+
+
+def test_repeats_count_against_the_budget_and_are_never_the_best(journal):
+    def again(proposal):
+        evaluation = passing(1.0, "0", against="0")
+        return Attempt(proposal=proposal, outcome=Outcome.REPEATED, evaluation=evaluation)
+
+    search(run_with(Budget(candidates=3)), mcts(), FakeWorker(replies=dict.fromkeys(range(3), again)), journal)
+    assert journal.totals.candidates == 3 and journal.best.number == 0
+    assert Journal(journal.path, Blobs(journal.path.parent / "blobs")).best.number == 0
