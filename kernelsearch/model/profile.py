@@ -66,6 +66,7 @@ class Profile:
     bottleneck: Bottleneck | None = None
     notes: tuple[str, ...] = ()  # what is missing, and why
     facts: Mapping[str, str] = field(default_factory=dict)  # short derived figures for tables: "sectors/request" -> "18.5"
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
         """The counter's value, or None when it was not collected."""

@@ -1,6 +1,6 @@
 """Text to model objects and back, checked on the way in (pydantic's only door).
 
-JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets and reward profiles. Every fault in TOML is
+JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets, rewards; playbook beside. Every fault in TOML is
 a `UsageError` of the form `FILE: path: problem`, and an unknown key is a fault.
 """
 

@@ -1,0 +1,138 @@
+"""Names the directive of a proposal: a bandit over what each directive brought on each bottleneck of this run.
+
+An arm is a bottleneck and a directive. Only arms that fit the parent's diagnosis are looked at (`retrieve`), and the one with the highest
+upper confidence bound is taken: UCB1 [Auer, Cesa-Bianchi, Fischer 2002], in which a directive's own promise counts for its first tries,
+since a search of some forty attempts cannot try every arm once.
+
+- A reward is the class of an outcome (best, better, accept, reject), not a speed-up: speed-ups are heavy-tailed, so one of 20 would make
+  all others look alike on any scale that UCB1 admits, and what a directive brings depends on what is left to gain.
+- An arm whose last few tries all brought nothing is worn out: what it brought before is forgotten. It gets a new chance when the run has a
+  new best, for what was worn out on one kernel may help on the next. (MABFuzz, arXiv 2311.14594, resets a saturated arm.)
+- A directive is a wish. What was carried out instead gets the credit; the wish gets none, and is not made again for that parent.
+
+State comes from `tell` alone, so resuming is telling the journal. `choose` costs time by the number of arms and of the parent's own
+children, and nothing by the size of the tree.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from kernelsearch.model import BanditSettings, Context, Directive, Hardware, Node, Proposal, Resource, Task
+from kernelsearch.playbook.book import Playbook
+from kernelsearch.playbook.outcome import Worth, tried, worth
+from kernelsearch.playbook.retrieve import Found, retrieve
+from kernelsearch.playbook.situation import situation
+
+
+@dataclass(slots=True)
+class _Arm:
+    """What a directive brought on one bottleneck. `recent` are its last rewards, as many as the window."""
+
+    recent: deque[float]
+    tries: int = 0
+    total: float = 0.0
+    worn: bool = False
+
+    def learn(self, reward: float, gain: float) -> None:
+        """One more try. `gain` is the least reward that counts as having brought something."""
+        self.tries += 1
+        self.total += reward
+        self.recent.append(reward)
+        full = len(self.recent) == self.recent.maxlen
+        self.worn = full and max(self.recent) < gain
+        if self.worn:
+            self.tries, self.total = len(self.recent), math.fsum(self.recent)
+
+    def forget(self) -> None:
+        self.tries, self.total, self.worn = 0, 0.0, False
+        self.recent.clear()
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What the children of one parent say of the directives."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    unmet: set[str] = field(default_factory=set)  # asked for, and something else was done
+
+
+class Chooser:
+    """Not thread-safe: the main thread of a run alone calls it."""
+
+    def __init__(self, book: Playbook, settings: BanditSettings, *, task: Task | None = None, hardware: Hardware | None = None) -> None:
+        self._book = book
+        self._set = settings
+        self._task, self._hardware = task, hardware
+        self._arms: dict[tuple[Resource | None, str], _Arm] = {}
+        self._pulls: Counter[Resource | None] = Counter()
+
+    def choose(self, proposal: Proposal, context: Context) -> Proposal:
+        """`proposal` with a directive, where it has none, asks for an edit of a kernel that passed, and a directive fits."""
+        parent = context.parent
+        if proposal.directive is not None or proposal.repeat or parent.candidate is None or not parent.passed:
+            return proposal
+        given = situation(parent.candidate.source, parent.evaluation, self._task, self._hardware)
+        tries = self._tries(context.siblings)
+        fitting = [f for f in retrieve(self._book, given, saturated=self._set.saturated) if f.directive.name not in tries.unmet]
+        if not fitting:
+            return proposal
+        return replace(proposal, directive=self._best(fitting, given.resource, tries, proposal.seed).name)
+
+    def tell(self, node: Node, parent: Node | None) -> None:
+        """Learn what became of an attempt at `parent`."""
+        proposal = node.attempt.proposal
+        if proposal is None or parent is None or not parent.passed or not tried(node):
+            return
+        limit = _bottleneck(parent)
+        outcome = worth(node, parent, effect=self._set.effect)
+        asked, done = self._book.get(proposal.directive), self._book.done(node)
+        if done is not None:
+            self._learn(limit, done, outcome)
+        if asked is not None and asked is not done:
+            self._learn(limit, asked, Worth.REJECT)
+        if outcome is Worth.BEST:
+            for arm in self._arms.values():
+                if arm.worn:
+                    arm.forget()
+
+    def _learn(self, limit: Resource | None, directive: Directive, outcome: Worth) -> None:
+        arm = self._arms.setdefault((limit, directive.name), _Arm(deque(maxlen=self._set.window)))
+        arm.learn(self._set.classes[outcome.value], self._set.classes[Worth.BETTER.value])
+        self._pulls[limit] += 1
+
+    def _tries(self, siblings: Sequence[Node]) -> _Tries:
+        found = _Tries()
+        for node in siblings:
+            done = self._book.done(node)
+            asked = None if node.attempt.proposal is None else node.attempt.proposal.directive
+            if done is not None:
+                found.done[done.name] += 1
+            if asked is not None and node.candidate is not None and (done is None or done.name != asked):
+                found.unmet.add(asked)
+        return found
+
+    def _best(self, fitting: Sequence[Found], limit: Resource | None, tries: _Tries, seed: int) -> Directive:
+        """The arm with the highest bound; among those that are as good as equal the seed decides."""
+        bounds = [(self._bound(found, limit, tries.done[found.directive.name]), found.directive) for found in fitting]
+        highest = max(bound for bound, _ in bounds)
+        equal = [directive for bound, directive in bounds if bound >= highest - self._set.tie]
+        return equal[random.Random(seed).randrange(len(equal))]
+
+    def _bound(self, found: Found, limit: Resource | None, here: int) -> float:
+        """Mean and exploration bonus. `here`: how often the directive was carried out on this very parent, where it is expected to
+        bring less each time."""
+        arm = self._arms.get((limit, found.directive.name))
+        tries, total = (0, 0.0) if arm is None else (arm.tries, arm.total)
+        weight = tries + self._set.prior
+        mean = (total + self._set.prior * found.promise) / weight
+        return mean / (1 + here) + self._set.exploration * math.sqrt(math.log(1 + self._pulls[limit]) / weight)
+
+
+def _bottleneck(node: Node) -> Resource | None:
+    profile = None if node.evaluation is None else node.evaluation.profile
+    return None if profile is None or profile.bottleneck is None else profile.bottleneck.resource
