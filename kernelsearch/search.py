@@ -20,9 +20,12 @@ import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.model import Attempt, Budget, Environment, Node, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.book import book
+from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
@@ -32,6 +35,7 @@ from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
 
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
+PLAYBOOKS = ("bandit", "none")  # what `RunSpec.playbook` may be
 _GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
 
 
@@ -102,6 +106,8 @@ class Run:
     watch: Watch
     stop: threading.Event
     before: float = 0.0
+    chooser: Chooser | None = None  # names directives where the strategy does not
+    lessons: Lessons | None = None
 
 
 def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
@@ -109,7 +115,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
     clock = _Clock(run.before)
     for node in journal.nodes:
         worker.remember(node)
-        strategy.tell(node)
+        _tell(node, run, strategy, journal)
     if not journal.nodes:
         _record(worker.submit(Request()).result(), run, strategy, journal, clock, pending=0)
     pending: set[Future[Attempt]] = set()
@@ -119,7 +125,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
                 break
-            pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
+            pending.add(worker.submit(_request(proposal, run, journal)))
         if not pending:
             return ended or "nothing left to try"
         done, pending = _wait(pending, run, clock)
@@ -127,6 +133,22 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             return _over(run, journal, clock, len(pending)) or "stopped by the user"
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
+
+
+def _request(proposal: Proposal, run: Run, journal: Journal) -> Request:
+    """The strategy says where to go on, the chooser how, where it may; lessons of the whole run go along."""
+    context = journal.context(proposal)
+    if run.lessons is not None:
+        context = replace(context, lessons=run.lessons.lines())
+    return Request(proposal=proposal if run.chooser is None else run.chooser.choose(proposal, context), context=context)
+
+
+def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
+    parent = None if node.parent is None else journal.nodes[node.parent]
+    strategy.tell(node)
+    for listener in (run.chooser, run.lessons):
+        if listener is not None:
+            listener.tell(node, parent)
 
 
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
@@ -151,7 +173,7 @@ def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[F
 def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
-    strategy.tell(node)
+    _tell(node, run, strategy, journal)
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
@@ -188,6 +210,8 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
+    if spec.playbook not in PLAYBOOKS:
+        raise UsageError(f"no way to choose directives is called {spec.playbook!r}; one of {', '.join(PLAYBOOKS)}")
     spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
@@ -237,6 +261,14 @@ class _Tools:
         )
 
 
+def _chooser(spec: RunSpec, task: Task, lab: Lab) -> Chooser | None:
+    """Rules are offered only what rules can carry out."""
+    if spec.playbook == "none":
+        return None
+    directives = book().with_rules() if spec.proposer == "rules" else book()
+    return Chooser(directives, catalog.bandit_settings(), task=task, hardware=lab.hardware)
+
+
 def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     """A resumed replay goes on behind the answers that were used up."""
     if spec.proposer.startswith("replay:") and spent.usage.calls:
@@ -254,6 +286,8 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
+        chooser=_chooser(spec, home.task, lab),
+        lessons=Lessons(book()),
     )
     worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
     with closing(worker):

@@ -32,6 +32,7 @@ SEARCH = (
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
+    click.option("--playbook", default="bandit", show_default=True, help="bandit: one directive an attempt, by what paid; or none."),
     click.option("--reward", default="default", show_default=True, help="Reward profile."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
 )
@@ -67,6 +68,7 @@ class SearchOptions:
     base_url: str
     llm_option: tuple[str, ...]
     strategy: str
+    playbook: str = "bandit"
     reward: str
     parallel: int
     budget: int | None
@@ -83,6 +85,7 @@ class SearchOptions:
             strategy=self.strategy,
             proposer=self.llm,
             proposer_options=self._proposer_options(),
+            playbook=self.playbook,
             reward=self.reward,
             metrics=self.metrics,
             budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,

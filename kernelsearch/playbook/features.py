@@ -27,6 +27,7 @@ FEATURES: Mapping[str, str] = {
     "global_updates": "compound assignments to a pointer parameter's element within a loop",
     "double_literals": "floating-point literals without f",
     "special_calls": "calls of exp, log, sin, pow, sqrt and their like",
+    "double_calls": "of those, calls by the name that double has: exp, not expf",
     "has_shared": "a shared array",
     "has_dynamic_shared": "a shared array whose size comes from the launch",
     "has_square_shared": "a shared array of two dimensions whose last one is a multiple of 16 or a name alone",
@@ -160,7 +161,9 @@ def _count(tree: Tree, block: Node, found: dict[str, int], pointers: set[str]) -
                 found["double_literals"] += int(_DOUBLE.fullmatch(tree.text_of(node)) is not None)
             case "call_expression":
                 callee = node.child_by_field_name("function")
-                found["special_calls"] += int(callee is not None and _SPECIAL.fullmatch(tree.text_of(callee)) is not None)
+                name = "" if callee is None else tree.text_of(callee)
+                found["special_calls"] += int(_SPECIAL.fullmatch(name) is not None)
+                found["double_calls"] += int(_SPECIAL.fullmatch(name) is not None and not name.startswith("_") and name[-1] != "f")
             case "assignment_expression":
                 found["products"] += int(_is_product(tree, node))
                 found["global_updates"] += int(_updates(tree, node, pointers) and _loops_around(node, block) > 0)
