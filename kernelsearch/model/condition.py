@@ -70,7 +70,7 @@ def _names(text: str) -> tuple[str, ...]:
 class _Joined(ast.NodeTransformer):
     """Makes one name of a dotted one."""
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.Name:  # noqa: N802 - ast's own naming
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Name:
         return ast.copy_location(ast.Name(id=ast.unparse(node), ctx=ast.Load()), node)
 
 

@@ -54,7 +54,7 @@ class Directive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BanditSettings:
-    """How directives are chosen by what they brought. `classes` are the rewards of an outcome, in 0..1; `sources` says whence each figure."""
+    """How directives are chosen by what they brought. `classes` are the rewards of an outcome, in 0..1; `sources` says whence a figure."""
 
     exploration: float  # c of UCB1
     prior: float  # how many tries the expectation of a directive counts for

@@ -6,8 +6,8 @@ since a search of some forty attempts cannot try every arm once.
 
 - A reward is the class of an outcome (best, better, accept, reject), not a speed-up: speed-ups are heavy-tailed, so one of 20 would make
   all others look alike on any scale that UCB1 admits, and what a directive brings depends on what is left to gain.
-- An arm whose last few tries all brought nothing is worn out: what it brought before is forgotten. It gets a new chance when the run has a
-  new best, for what was worn out on one kernel may help on the next. (MABFuzz, arXiv 2311.14594, resets a saturated arm.)
+- An arm whose last few tries all brought nothing is worn out: it counts as if it had never brought more than those. It gets a new chance
+  when the run has a new best, for what was worn out on one kernel may help on the next. (MABFuzz, arXiv 2311.14594, resets such an arm.)
 - A directive is a wish. What was carried out instead gets the credit; the wish gets none, and is not made again for that parent.
 
 State comes from `tell` alone, so resuming is telling the journal. `choose` costs time by the number of arms and of the parent's own
@@ -46,7 +46,7 @@ class _Arm:
         full = len(self.recent) == self.recent.maxlen
         self.worn = full and max(self.recent) < gain
         if self.worn:
-            self.tries, self.total = len(self.recent), math.fsum(self.recent)
+            self.total = self.tries * math.fsum(self.recent) / len(self.recent)
 
     def forget(self) -> None:
         self.tries, self.total, self.worn = 0, 0.0, False
@@ -124,12 +124,12 @@ class Chooser:
         return equal[random.Random(seed).randrange(len(equal))]
 
     def _bound(self, found: Found, limit: Resource | None, here: int) -> float:
-        """Mean and exploration bonus. `here`: how often the directive was carried out on this very parent, where it is expected to
-        bring less each time."""
+        """Mean and exploration bonus; a promise counts as the chance to be better than the parent. `here`: how often the directive was
+        carried out on this very parent, where it is expected to bring less each time."""
         arm = self._arms.get((limit, found.directive.name))
         tries, total = (0, 0.0) if arm is None else (arm.tries, arm.total)
         weight = tries + self._set.prior
-        mean = (total + self._set.prior * found.promise) / weight
+        mean = (total + self._set.prior * found.promise * self._set.classes[Worth.BETTER.value]) / weight
         return mean / (1 + here) + self._set.exploration * math.sqrt(math.log(1 + self._pulls[limit]) / weight)
 
 

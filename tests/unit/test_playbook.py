@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import example_run as example
 import pytest
-import runs
 from nodes import failed, passed
 
+import runs
 from kernelsearch import catalog, playbook
 from kernelsearch.codec.playbook import directives_from_toml
 from kernelsearch.errors import UsageError
@@ -177,7 +177,7 @@ def test_features_are_those_of_the_device_code() -> None:
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
-        ("asm volatile(\"cp.async.ca.shared.global [%0], [%1], 16;\" :: \"r\"(a), \"l\"(b));", "has_async_copy"),
+        ('asm volatile("cp.async.ca.shared.global [%0], [%1], 16;" :: "r"(a), "l"(b));', "has_async_copy"),
         ("s += __shfl_xor_sync(0xffffffff, s, 16);", "has_shuffle"),
         ("wmma::mma_sync(c, a, b, c);", "has_tensor_cores"),
         ("__half2 h = p[i];", "has_half"),
@@ -245,7 +245,7 @@ def test_of_a_pytorch_module_the_source_tells_nothing() -> None:
 
 
 def diagnosed(resource: Resource, shares: dict[Resource, float] | None = None, **values: float) -> playbook.Situation:
-    known = {resource: percent for resource, percent in (shares or {}).items()}
+    known = dict(shares or {})
     return playbook.Situation(values=values, bottleneck=Bottleneck(resource=resource, evidence="e"), shares=known, arch=90)
 
 

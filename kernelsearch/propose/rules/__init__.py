@@ -1,7 +1,8 @@
 """Symbolic rewrites as a proposer: what is tried when no language model is configured.
 
 `RULES` is the table; earlier rules tend to be tried first. A proposal's directive is a wish: its rewrites come first, and then all others,
-so that a parent is exhausted only when nothing at all is left for it. Which rewrite is proposed depends on the arguments of `propose` alone.
+so that a parent is exhausted only when nothing at all is left for it. Which rewrite is proposed depends on the arguments of `propose`
+alone.
 """
 
 from __future__ import annotations
