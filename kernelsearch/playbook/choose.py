@@ -107,7 +107,7 @@ class Chooser:
 
     def _tries(self, siblings: Sequence[Node]) -> _Tries:
         found = _Tries()
-        for node in siblings:
+        for node in filter(tried, siblings):
             done = self._book.done(node)
             asked = None if node.attempt.proposal is None else node.attempt.proposal.directive
             if done is not None:

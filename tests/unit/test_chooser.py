@@ -118,6 +118,13 @@ def test_on_one_parent_what_was_done_waits_for_what_was_not() -> None:
     assert {chosen(chooser, ticket, siblings=(child(1, ask(directive="a"), 50.0),)) for ticket in range(20)} == {"b"}
 
 
+def test_a_repeated_trial_says_nothing_of_what_was_tried_here() -> None:
+    chooser = Chooser(book("a", "b"), SETTINGS)
+    again = child(1, ask(repeat=True), 100.0, done="a")
+    again = replace(again, attempt=replace(again.attempt, outcome=Outcome.REPEATED))
+    assert {chosen(chooser, ticket, siblings=(again,)) for ticket in range(20)} == {"a", "b"}
+
+
 # what it learns
 
 
