@@ -24,7 +24,7 @@ from kernelsearch.model import Attempt, Budget, Environment, Node, Proposal, Rew
 from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
-from kernelsearch.propose.book import book
+from kernelsearch.propose.book import book, for_proposer
 from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
@@ -262,11 +262,10 @@ class _Tools:
 
 
 def _chooser(spec: RunSpec, task: Task, lab: Lab) -> Chooser | None:
-    """Rules are offered only what rules can carry out."""
     if spec.playbook == "none":
         return None
-    directives = book().with_rules() if spec.proposer == "rules" else book()
-    return Chooser(directives, catalog.bandit_settings(), task=task, hardware=lab.hardware)
+    directives, able = for_proposer(spec.proposer, task)
+    return Chooser(directives, catalog.bandit_settings(), task=task, hardware=lab.hardware, able=able)
 
 
 def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:

@@ -75,6 +75,7 @@ class _ClassesTable(_Table):
 class _BanditFile(_Table):
     description: str = ""
     exploration: float = Field(ge=0)
+    own: float = Field(ge=0, le=1)
     prior: float = Field(gt=0)
     window: int = Field(ge=1)
     saturated: float = Field(gt=0)

@@ -57,6 +57,7 @@ class BanditSettings:
     """How directives are chosen by what they brought. `classes` are the rewards of an outcome, in 0..1; `sources` says whence a figure."""
 
     exploration: float  # c of UCB1
+    own: float  # promise of leaving the choice to a proposer that has an order of its own
     prior: float  # how many tries the expectation of a directive counts for
     window: int  # an arm whose last so many tries brought nothing is worn out
     saturated: float  # percent of its ceiling from which a unit has no headroom

@@ -26,6 +26,9 @@ class Playbook:
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def __getitem__(self, name: str) -> Directive:
+        return self._by_name[name]
+
     def get(self, name: str | None) -> Directive | None:
         """The directive called `name`, or the first that the rule of that name carries out; None for other words."""
         if name is None:

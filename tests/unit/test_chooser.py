@@ -15,6 +15,7 @@ from kernelsearch.model import (
     Bottleneck,
     Confirmation,
     Context,
+    Directive,
     Gain,
     Node,
     Origin,
@@ -125,6 +126,42 @@ def test_a_repeated_trial_says_nothing_of_what_was_tried_here() -> None:
     assert {chosen(chooser, ticket, siblings=(again,)) for ticket in range(20)} == {"a", "b"}
 
 
+def test_what_was_done_on_an_ancestor_waits_for_what_was_not() -> None:
+    chooser, parent = Chooser(book("a", "b", "c"), SETTINGS), child(2, ask(2, directive="c"), 90.0)
+    chooser.tell(child(1, ask(1, directive="a"), 50.0), ROOT)
+    chooser.tell(parent, ROOT)
+    found = {chooser.choose(ask(ticket), Context(parent=parent, lineage=(ROOT,))).directive for ticket in range(20)}
+    assert found == {"b"}
+
+
+def test_what_the_proposer_cannot_do_is_not_asked_for() -> None:
+    seen: list[str] = []
+
+    def able(directive: Directive, context: Context) -> bool:
+        seen.append(directive.name)
+        return directive.name == "b"
+
+    chooser = Chooser(Playbook([*book("a", gain=Gain.LARGE), *book("b")]), SETTINGS, able=able)
+    assert {chosen(chooser, ticket) for ticket in range(9)} == {"b"}
+    assert seen[:2] == ["a", "b"]
+    assert chosen(Chooser(book("a"), SETTINGS, able=able)) is None
+
+
+def test_a_proposer_with_an_order_of_its_own_is_an_arm_too() -> None:
+    settings = replace(SETTINGS, own=0.5)
+
+    def taught(*, own_us: float) -> Chooser:
+        chooser = Chooser(book("a"), settings, able=lambda directive, context: True)
+        for number in range(1, 9):
+            chooser.tell(child(number, ask(number), own_us, done="elsewhere"), ROOT)
+            chooser.tell(child(number + 10, ask(number + 10, directive="a"), 80.0 if number % 2 else 120.0), ROOT)
+        return chooser
+
+    assert chosen(Chooser(book("a"), settings, able=lambda directive, context: True)) == "a"
+    assert chosen(taught(own_us=50.0)) is None
+    assert chosen(taught(own_us=120.0)) == "a"
+
+
 # what it learns
 
 
@@ -164,6 +201,20 @@ def test_what_a_directive_brought_counts_for_its_own_bottleneck() -> None:
         chooser.tell(child(number, ask(number, directive="b"), 200.0), ROOT)
     assert {chosen(chooser, ticket) for ticket in range(20)} == {"a"}
     assert {chosen(chooser, ticket, profiled(ROOT, Resource.TAIL)) for ticket in range(20)} == {"a", "b"}
+
+
+def test_the_same_step_from_a_kernel_much_alike_is_no_gain() -> None:
+    def history(time_us: float) -> set[str | None]:
+        chooser, number = Chooser(book("a", "b"), SETTINGS), 0
+        chooser.tell(child(1, ask(1, directive="a"), 50.0), ROOT)
+        for number in range(2, 12):
+            twin = child(number, ask(number, directive="z"), 99.0)
+            chooser.tell(twin, ROOT)
+            chooser.tell(child(number + 50, ask(number + 50, directive="a"), time_us), twin)
+        return {chosen(chooser, ticket) for ticket in range(20)}
+
+    assert history(50.0) == {"b"}  # where `a` already led from the root
+    assert history(40.0) == {"a"}
 
 
 def test_state_comes_from_tell_alone() -> None:
@@ -231,7 +282,7 @@ def test_regret_is_much_lower_than_that_of_choosing_blindly(arms: dict[str, Arm]
 
 def test_forgetting_what_wore_out_helps_where_arms_wear_out() -> None:
     never = replace(SETTINGS, window=10_000)
-    assert total(WEARING)[0] > 1.15 * total(WEARING, never)[0]
+    assert total(WEARING)[0] > 1.08 * total(WEARING, never)[0]
     assert total(STEADY)[0] > 0.95 * total(STEADY, never)[0]
 
 

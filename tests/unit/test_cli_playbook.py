@@ -1,8 +1,8 @@
 """`kernelsearch playbook`: the list, one directive, what fits a kernel, what paid; and the option of a search."""
 
 import pytest
-import runs
 
+import runs
 from kernelsearch.cli import group, run
 from kernelsearch.cli.options import SearchOptions
 from kernelsearch.errors import UsageError
@@ -82,7 +82,7 @@ def test_errors_are_one_sentence(args, complaint, tmp_path, capsys):
 
 
 def test_a_search_takes_the_bandit_unless_told_otherwise(tmp_path):
-    given = {name: "" for name in ("device", "hardware", "metrics", "llm", "base_url", "strategy", "reward")}
+    given = dict.fromkeys(("device", "hardware", "metrics", "llm", "base_url", "strategy", "reward"), "")
     chosen = SearchOptions(**given, seed=0, unsafe=False, llm_option=(), parallel=1, budget=1, minutes=None, usd=None)
     assert chosen.spec("t", "d").playbook == RunSpec(task="t", task_name="t").playbook == "bandit"
     with pytest.raises(UsageError, match="called 'all'; one of bandit, none"):

@@ -41,6 +41,7 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.propose import rules
+from kernelsearch.propose.book import book
 from kernelsearch.toolchain.locate import find_nvcc
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "rules"
@@ -248,6 +249,17 @@ def test_a_directive_is_a_wish_by_its_own_name_or_by_that_of_a_rule(directive: s
     assert made.startswith(rule)
     if not rule:  # nothing here can carry it out: what would have come without it
         assert made == rules.RulesProposer().propose(ask(3), context, task(), HARDWARE).origin.directive
+
+
+def test_what_rules_can_still_carry_out_is_known_beforehand() -> None:
+    parent, unroll = node(before("softmax")), book()["unroll"]
+    assert rules.able(unroll, Context(parent=parent), task()) and rules.able(book()["warp-per-row"], Context(parent=parent), task())
+    assert not rules.able(book()["shared-tiling"], Context(parent=parent), task())
+    assert not rules.able(book()["tensor-cores"], Context(parent=parent), task())
+    (rule,) = (rule for rule in rules.RULES if rule.name == "unroll")
+    made = tuple(node(r.source, i, r.flags) for i, r in enumerate(rules.rewrites(rule, program(before("softmax"))), 1))
+    assert not rules.able(unroll, Context(parent=parent, siblings=made), task())
+    assert rules.able(unroll, Context(parent=parent, siblings=made[1:]), task())
 
 
 def test_a_wish_that_is_used_up_does_not_end_a_parent() -> None:

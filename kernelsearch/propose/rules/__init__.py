@@ -11,7 +11,7 @@ import contextlib
 import random
 
 from kernelsearch.errors import NothingToPropose
-from kernelsearch.model import Context, Hardware, Node, Origin, Proposal, Task
+from kernelsearch.model import Context, Directive, Hardware, Node, Origin, Proposal, Task
 from kernelsearch.propose.base import Draft
 from kernelsearch.propose.book import book
 from kernelsearch.propose.rules.base import Program, Rewrite, Rule
@@ -87,6 +87,17 @@ class RulesProposer:
         return Draft(source=best.source, flags=best.flags, origin=origin)
 
 
+def able(directive: Directive, context: Context, task: Task) -> bool:
+    """Whether a rule that carries `directive` out has a rewrite of the parent that no sibling has tried."""
+    candidate = context.parent.candidate
+    if candidate is None:
+        return False
+    program = Program(source=candidate.source, flags=candidate.flags, task=task)
+    tried = {_identity(node) for node in (*context.lineage, *context.siblings)}
+    made = (rewrite for rule in RULES if rule.name in directive.rules for rewrite in rewrites(rule, program))
+    return any((rewrite.source, rewrite.flags) not in tried for rewrite in made)
+
+
 def rewrites(rule: Rule, program: Program) -> list[Rewrite]:
     """What `rule` makes of `program`: each different from it, and parsing no worse."""
     before = len(problems(program.source))
@@ -113,4 +124,4 @@ def _relevant(rule: Rule, parent: Node) -> bool:
     return profile is None or profile.bottleneck is None or profile.bottleneck.resource in rule.relieves
 
 
-__all__ = ["RULES", "Program", "Rewrite", "Rule", "RulesProposer", "rewrites"]
+__all__ = ["RULES", "Program", "Rewrite", "Rule", "RulesProposer", "able", "rewrites"]
