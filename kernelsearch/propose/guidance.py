@@ -1,7 +1,7 @@
 """What a prompt says of the one directive that was chosen, and of the others that fit: values in, values out.
 
-One directive is shown whole and the others by a line each: a playbook that is dumped into a prompt does worse than none (KernelBand,
-arXiv 2511.18868, in its ablation).
+One directive is shown whole and the others by a line each: a model that picks its strategy from a list does worse than one that is told
+(KernelBand, arXiv 2511.18868, in its ablation).
 """
 
 from __future__ import annotations
