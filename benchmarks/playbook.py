@@ -23,10 +23,9 @@ from kernelsearch.evaluate import Incumbent
 from kernelsearch.lab import Lab, open_lab
 from kernelsearch.measure.rule import holds
 from kernelsearch.model import Budget, Candidate, Confirmation, Evaluation, Task
-from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
-from kernelsearch.propose.book import for_proposer
-from kernelsearch.search import PLAYBOOKS, Run, search
+from kernelsearch.propose.book import CHOOSERS, open_chooser
+from kernelsearch.search import Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.strategy import open_strategy
@@ -53,15 +52,13 @@ def evaluate_once(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbe
 
 def best_so_far(task: Task, lab: Lab, playbook: str, seed: int, options: argparse.Namespace) -> list[float]:
     """The best speed-up over the baseline after each attempt of one run."""
-    directives, able = for_proposer("rules", task)
-    chooser = Chooser(directives, catalog.bandit_settings(), task=task, hardware=lab.hardware, able=able)
     run = Run(
         budget=Budget(candidates=options.budget),
         parallel=1,
         rewards=catalog.reward_profile("default"),
         watch=lambda event: None,
         stop=threading.Event(),
-        chooser=chooser if playbook == "bandit" else None,
+        chooser=open_chooser(playbook, proposer="rules", task=task, hardware=lab.hardware),
     )
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.jsonl", Blobs(Path(folder) / "blobs"))
@@ -89,7 +86,7 @@ def main() -> None:
     for name in options.tasks.split(","):
         task = catalog.task(f"core/{name}")
         with closing(open_lab(device="emulated", secret="benchmark")) as lab:
-            runs = {each: [best_so_far(task, lab, each, seed, options) for seed in range(options.seeds)] for each in PLAYBOOKS}
+            runs = {each: [best_so_far(task, lab, each, seed, options) for seed in range(options.seeds)] for each in CHOOSERS}
         results[name] = runs
         goal = 0.95 * max(run[-1] for each in runs.values() for run in each)
         for each, made in runs.items():

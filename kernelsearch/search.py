@@ -24,7 +24,7 @@ from kernelsearch.model import Attempt, Budget, Environment, Node, Proposal, Rew
 from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
-from kernelsearch.propose.book import book, for_proposer
+from kernelsearch.propose.book import book, check_chooser, open_chooser
 from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
@@ -35,7 +35,6 @@ from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
 
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
-PLAYBOOKS = ("bandit", "none")  # what `RunSpec.playbook` may be
 _GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
 
 
@@ -210,8 +209,7 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    if spec.playbook not in PLAYBOOKS:
-        raise UsageError(f"no way to choose directives is called {spec.playbook!r}; one of {', '.join(PLAYBOOKS)}")
+    check_chooser(spec.playbook)
     spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
@@ -261,13 +259,6 @@ class _Tools:
         )
 
 
-def _chooser(spec: RunSpec, task: Task, lab: Lab) -> Chooser | None:
-    if spec.playbook == "none":
-        return None
-    directives, able = for_proposer(spec.proposer, task)
-    return Chooser(directives, catalog.bandit_settings(), task=task, hardware=lab.hardware, able=able)
-
-
 def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     """A resumed replay goes on behind the answers that were used up."""
     if spec.proposer.startswith("replay:") and spent.usage.calls:
@@ -285,7 +276,7 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
-        chooser=_chooser(spec, home.task, lab),
+        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=lab.hardware),
         lessons=Lessons(book()),
     )
     worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
