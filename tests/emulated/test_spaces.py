@@ -32,7 +32,9 @@ def built(name: str, points: list, folder: Path) -> Library:
     old, new, *_ = SMALLER[name]
     body = (templated.FOLDER / of.source).read_text()
     assert old in body
-    body = body.replace(old, new).replace('#include "packet.cuh"', (templated.FOLDER / "packet.cuh").read_text().replace("#pragma once", ""))
+    body = body.replace(old, new).replace(
+        '#include "packet.cuh"', (templated.FOLDER / "packet.cuh").read_text().replace("#pragma once", "")
+    )
     body = re.sub(r"extern __shared__ __align__\(16\) float (\w+)\[\];", r"KS_DYNAMIC_SHARED(float, \1);", body)
     wrappers = templated.source(of, points, caps=False).partition("\n")[2]
     exports = "\n".join(f"KS_EMU_EXPORT(p{i})" for i in range(len(points)))
@@ -60,6 +62,4 @@ def test_instances_agree_with_the_reference(name: str, tmp_path: Path):
         grid = tuple(whole // part for whole, part in zip(launch.grid, smaller, strict=True))
         library.launch(f"p{number}", grid, launch.block, *inputs, out, shared=launch.shared, seed=number)
         assert library.error is None, (point, library.error)
-        np.testing.assert_allclose(
-            out, expected, rtol=templated.relative_tolerance(of), atol=subject.absolute, err_msg=str(point)
-        )
+        np.testing.assert_allclose(out, expected, rtol=templated.relative_tolerance(of), atol=subject.absolute, err_msg=str(point))

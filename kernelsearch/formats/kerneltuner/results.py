@@ -222,7 +222,7 @@ def _parsed_cache(text: str) -> dict[str, Any]:
 
 
 def _trial_of_cache(entry: Mapping[str, Any], names: Iterable[str]) -> Trial:
-    time = entry.get("__error__", entry["time"] if "time" in entry else None)
+    time = entry.get("__error__", entry.get("time"))
     failed = isinstance(time, str)
     return Trial(
         configuration={name: entry[name] for name in names},
