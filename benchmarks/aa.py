@@ -16,6 +16,7 @@ import re
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -57,16 +58,20 @@ def built(task: Task, source: str, lab: Lab) -> Build:
 
 
 def timed(build: Build, rival: Build, task: Task, lab: Lab, runs: int, label: str) -> Runs:
-    """`build` against `rival`, `runs` times."""
+    """`build` against `rival`, `runs` times. Two trials are under way at once: while one has the GPU, the other's process starts."""
     found = Runs()
-    for number in range(runs):
-        done = measure.run(build, task, lab, rival=rival)
+    pool = ThreadPoolExecutor(2)
+    trials = [pool.submit(measure.run, build, task, lab, rival=rival) for _ in range(runs)]
+    for number, trial in enumerate(trials):
+        done = trial.result()
         if done.failure is not None or done.measurement is None:
+            pool.shutdown(cancel_futures=True)
             sys.exit(f"{label}, run {number + 1}: {done.failure.value if done.failure else 'no times'}: {done.detail}")
         found.speedups.append(done.measurement.speedup)
         found.intervals.append(done.measurement.interval)
-        if sys.stderr.isatty():
-            print(f"\r{label}: {number + 1} of {runs}", end="" if number + 1 < runs else "\n", file=sys.stderr, flush=True)
+        if (number + 1) % 20 == 0:
+            print(f"{label}: {number + 1} of {runs}", file=sys.stderr, flush=True)
+    pool.shutdown()
     return found
 
 

@@ -11,11 +11,12 @@ import difflib
 import json
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 from kernelsearch import codec, paths
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Calibration, Hardware, MetricSet, RewardProfile, Task
+from kernelsearch.model import Calibration, Hardware, MetricSet, RewardProfile, Task, Thresholds
 
 TASK_FILE = "task.toml"
 _SUITE_FILE = "suite.toml"
@@ -106,6 +107,13 @@ def metric_set(name: str) -> MetricSet | None:
         return None
     file = _profile("metrics", name, extra=("none",))
     return codec.metric_set_from_toml(read(file), name, where=str(file))
+
+
+@lru_cache(maxsize=1)
+def thresholds() -> Thresholds:
+    """Where a figure becomes a limit, from profiles/diagnosis/thresholds.toml."""
+    file = paths.data("profiles") / "diagnosis" / "thresholds.toml"
+    return codec.thresholds_from_toml(read(file), where=str(file))
 
 
 def reward_profile(name: str) -> RewardProfile:

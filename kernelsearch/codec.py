@@ -1,6 +1,6 @@
 """Text to model objects and back, checked on the way in (pydantic's only door).
 
-JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets and reward profiles. Every fault in TOML is
+JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets, thresholds and reward profiles. Every fault in TOML is
 a `UsageError` of the form `FILE: path: problem`, and an unknown key is a fault.
 """
 
@@ -10,7 +10,7 @@ import dataclasses
 import tomllib
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -30,6 +30,7 @@ from kernelsearch.model import (
     Reference,
     RewardProfile,
     Task,
+    Thresholds,
     Tolerance,
 )
 
@@ -60,12 +61,21 @@ def load_json(kind: type[T], text: str | bytes) -> T:
 
 def hardware_from_toml(text: str, *, where: str) -> Hardware:
     """A hardware profile: its keys are the fields of `Hardware`."""
-    table = _table(text, where)
-    known = [field.name for field in dataclasses.fields(Hardware)]
+    return _fields_from_toml(Hardware, text, where)
+
+
+def thresholds_from_toml(text: str, *, where: str) -> Thresholds:
+    """The thresholds of the diagnosis: its keys are the fields of `Thresholds`, and none may be missing."""
+    return _fields_from_toml(Thresholds, text, where)
+
+
+def _fields_from_toml(kind: type[T], text: str, where: str) -> T:
+    table, hashable = _table(text, where), cast(Any, kind)
+    known = [field.name for field in dataclasses.fields(hashable)]
     if unknown := sorted(table.keys() - set(known)):
         raise UsageError(f"{where}: {unknown[0]}: unknown key; known are {', '.join(known)}")
-    hardware: Hardware = _validated(_adapter(Hardware).validate_python, table, where)
-    return hardware
+    value: T = _validated(_adapter(hashable).validate_python, table, where)
+    return value
 
 
 def metric_set_from_toml(text: str, name: str, *, where: str) -> MetricSet:

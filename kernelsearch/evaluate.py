@@ -59,7 +59,7 @@ def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | 
             with trail.stage("confirm"):
                 _confirm(build, measurement, incumbent, trail)
         with trail.stage("profile"):
-            trail.profile = diagnose.run(build, task, lab, measurement)
+            trail.profile = diagnose.run(build, task, lab, measurement, None if incumbent is None else incumbent.measurement)
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,28 @@ _REAP_S = 30.0  # a process may sit in a driver call while a GPU drains; beyond 
 
 # A box dies with the *thread* that started it (PR_SET_PDEATHSIG), so those that outlive a call are started by one lasting thread.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+_kept_free: set[int] = set()
+
+
+def keep_free(cpus: Collection[int]) -> None:
+    """Children started from now on stay off these CPUs, unless they choose otherwise themselves."""
+    _kept_free.update(cpus)
+
+
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """A child may run where the thread that starts it may."""
+    own = os.sched_getaffinity(0)
+    rest = own - _kept_free
+    if not rest or rest == own:
+        yield
+        return
+    os.sched_setaffinity(0, rest)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,17 +281,18 @@ def start(
     """
 
     def spawn() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            list(command),
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            close_fds=True,
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
+        with _elsewhere():
+            return subprocess.Popen(
+                list(command),
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                close_fds=True,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
 
     try:
         popen = _spawner.submit(spawn).result() if stdin else spawn()

@@ -22,6 +22,7 @@ from kernelsearch.device import conversation, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
+from kernelsearch.device.cores import Cores
 from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnusable, Report
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.race import unexplained
@@ -110,11 +111,14 @@ class _Guest:
 
 
 class Boxes:
-    """`gpu` is the device's uuid, empty without one; `most_sets` how many sets of buffers a call has at the most."""
+    """`gpu` is the device's uuid, empty without one; `most_sets` how many sets of buffers a call has at the most; `cores` where
+    timed calls are served."""
 
-    def __init__(self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str, most_sets: int = 8) -> None:
+    def __init__(
+        self, pool: WarmPool, lock: GpuLock, support: Path | None, gpu: str, name: str, most_sets: int = 8, cores: Cores | None = None
+    ) -> None:
         self._pool, self._lock, self._support, self._gpu, self._name = pool, lock, support, gpu, name
-        self._most_sets = most_sets
+        self._most_sets, self._cores = most_sets, cores
         self._timekeeper: Timekeeper | None = None
         self._rivals: dict[str, _Guest] = {}
         self._mutex = threading.Lock()  # of the two above; the device's own lock is held longer
@@ -180,7 +184,7 @@ class Boxes:
         slot = self._pool.take()
         with ExitStack() as unless_delivered:
             unless_delivered.callback(slot.close)
-            delivery = Delivery(job, slot.inputs, slot.outputs, self._support, exports)
+            delivery = Delivery(job, slot.inputs, slot.outputs, self._support, exports, None if self._cores is None else self._cores.boxes)
             unless_delivered.pop_all()
         return _Guest(slot, delivery)
 
@@ -244,7 +248,7 @@ class Boxes:
     def _keeper(self) -> Timekeeper:
         with self._mutex:
             if self._timekeeper is None:
-                self._timekeeper = Timekeeper()
+                self._timekeeper = Timekeeper(None if self._cores is None else self._cores.clock)
             return self._timekeeper
 
     def _spare(self, job: Job, guests: ExitStack) -> _Guest | None:

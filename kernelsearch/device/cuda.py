@@ -11,11 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from kernelsearch import nsight, sanitizer
-from kernelsearch.device import health, nvml
+from kernelsearch import nsight, process, sanitizer
+from kernelsearch.device import cores, health, nvml
 from kernelsearch.device.base import IN_USE, NOT_WATCHED, Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
 from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
@@ -49,16 +51,20 @@ class CudaDevice:
         self._scratch = scratch
         self._support = support
         self._lock = GpuLock(self._gpu.uuid)
+        self._cores = cores.choose(ordinal)
+        if self._cores is not None:
+            process.keep_free((self._cores.boxes, self._cores.clock))
         self._profilers: dict[tuple[str, ...], WarmPool] = {}
         self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
         self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
-        self._boxes = Boxes(self._pool, self._lock, support, self._gpu.uuid, self._gpu.name)
+        self._boxes = self._served(self._pool)
         self._torch_boxes: Boxes | None = None
         self._facts = {
             "gpu": self._gpu.name,
             "gpu uuid": self._gpu.uuid,
             "driver": self._gpu.driver,
+            "timed on": "any CPU" if self._cores is None else f"CPU {self._cores.boxes}, which nothing else of ours uses",
             **self._pool.facts(),
         }
         told = {IN_USE: nvml.foreign(self._gpu.uuid, [os.getpid()]), NOT_WATCHED: nvml.missing(self._gpu.uuid)}
@@ -112,7 +118,7 @@ class CudaDevice:
             return ProfileResult(missing="Nsight Compute (ncu) is not installed; it comes with the CUDA toolkit")
         slot = self._profiler(ncu, tuple(metrics)).take()
         try:
-            result, end = self._serve(slot, job)
+            result, end = self._serve(slot, job, self._lock.alone(quiet=True))
             left = read_left(slot.outputs / "ncu.csv", _TABLE_BYTES) or b""
             table = nsight.parse(left.decode(errors="replace"))
         finally:
@@ -126,23 +132,22 @@ class CudaDevice:
         return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
 
     def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
-        """One report a tool, up to the first that is not clean."""
+        """One report a tool. They run side by side, as nothing about them is timed."""
         path = sanitizer.find()
         if path is None:
             return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
-        reports: list[SanitizerReport] = []
-        for tool in sanitizer.TOOLS:
-            slot = self._sanitizer(path, tool).take()
-            try:
-                _, end = self._serve(slot, job, quiet=False)
-                text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
-            finally:
-                slot.close()
-            report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
-            reports.append(replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions)))
-            if report.hazards:
-                break
-        return tuple(reports)
+        with ThreadPoolExecutor(len(sanitizer.TOOLS)) as pool:
+            return tuple(pool.map(lambda tool: self._sanitized(path, tool, job), sanitizer.TOOLS))
+
+    def _sanitized(self, path: Path, tool: str, job: Job) -> SanitizerReport:
+        slot = self._sanitizer(path, tool).take()
+        try:
+            _, end = self._serve(slot, job, self._lock.beside())
+            text = (read_left(slot.outputs / "sanitizer.txt", _TABLE_BYTES) or b"").decode(errors="replace")
+        finally:
+            slot.close()
+        report = sanitizer.parse(text, tool, returncode=None if end is None else end.returncode)
+        return replace(report, hazards=sanitizer.doubted(report.hazards, job.build.instructions))
 
     def close(self) -> None:
         for boxes in (self._boxes, self._torch_boxes):
@@ -164,14 +169,14 @@ class CudaDevice:
                 self._sanitizers[tool] = WarmPool(self._sandbox, self._scratch, describe, 0)
             return self._sanitizers[tool]
 
-    def _serve(self, slot: Slot, job: Job, *, quiet: bool = True) -> tuple[JobResult, BoxResult | None]:
-        """Run `job` in the box of `slot`, each call once; with how the box ended, if it came to that."""
+    def _serve(self, slot: Slot, job: Job, held: AbstractContextManager[None]) -> tuple[JobResult, BoxResult | None]:
+        """Run `job` in the box of `slot`, each call once, with the GPU `held`; with how the box ended, if it came to that."""
         try:
             delivery = Delivery(job, slot.inputs, slot.outputs, self._support, ())
         except PlanUnusable as error:
             return JobResult(failure=Verdict.CRASHED, detail=str(error)), None
         try:
-            with self._lock.alone(quiet=quiet):
+            with held:
                 slot.box.send(b"go\n")
                 end = slot.box.wait(job.timeout_s)
             if end.timed_out:
@@ -190,10 +195,8 @@ class CudaDevice:
         with self._profilers_lock:
             if self._torch_boxes is None:
                 libraries(("torch",), "torch")
-                pool = WarmPool(
-                    self._sandbox, self._scratch, lambda folder: self._box(folder, (*self._runner(folder), "torch")), _WARM_TORCH_BOXES
-                )
-                self._torch_boxes = Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name)
+                pool = WarmPool(self._sandbox, self._scratch, self._torch_box, _WARM_TORCH_BOXES)
+                self._torch_boxes = self._served(pool)
             return self._torch_boxes
 
     def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
@@ -207,8 +210,16 @@ class CudaDevice:
                 self._profilers[metrics] = WarmPool(self._sandbox, self._scratch, describe, _WARM_PROFILERS)
             return self._profilers[metrics]
 
+    def _served(self, pool: WarmPool) -> Boxes:
+        return Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name, cores=self._cores)
+
     def _runner(self, folder: Path) -> tuple[str, ...]:
         return runner_command(self._backend, folder, self._lock)
+
+    def _torch_box(self, folder: Path) -> Box:
+        box = self._box(folder, (*self._runner(folder), "torch"))
+        # The libraries of torch hold thousands of kernels: loading them all takes many seconds, before the first call.
+        return replace(box, env={**box.env, "CUDA_MODULE_LOADING": "LAZY"})
 
     def _box(self, folder: Path, command: tuple[str, ...], more: tuple[Path, ...] = ()) -> Box:
         box = runner_box(command, folder, self._lock, self._libraries, more)

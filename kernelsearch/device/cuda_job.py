@@ -53,9 +53,13 @@ class Export:
 class Delivery:
     """One job in a box's folders, with files for up to `exports` exports. `close` when the results were taken; outputs stay valid."""
 
-    def __init__(self, job: Job, inputs: Path, outputs: Path, support: Path | None, exports: Sequence[int]) -> None:
-        """Put everything in place. `exports`: the call that each export is of. Raises `PlanUnusable`."""
+    def __init__(self, job: Job, inputs: Path, outputs: Path, support: Path | None, exports: Sequence[int], cpu: int | None = None) -> None:
+        """Put everything in place. `exports`: the call that each export is of; `cpu`: where the runner is to serve timed calls.
+
+        Raises `PlanUnusable`.
+        """
         self._job = job
+        self._cpu = cpu if job.mode is Mode.TIME else None
         self._inputs = inputs
         self._outputs = outputs
         self._linked: dict[Path, str] = {}
@@ -141,6 +145,7 @@ class Delivery:
                 "mode": "once" if once else "serve",
                 "entry": self._job.entry,
                 "torch": None if self._job.torch is None else asdict(self._job.torch),
+                "cpu": self._cpu,
                 "flush_l2": self._job.timing.flush_l2,
                 "calls": [self._call(call, once) for call in self._job.calls],
             }

@@ -1,11 +1,14 @@
 """What the emulated device counted and modelled, under the names and units of Nsight Compute.
 
-Only names whose meaning carries over are given. Exact within the sampled blocks: requests, sectors, wavefronts, conflicts, barriers.
-Estimated by the time model: instructions, cache and DRAM traffic, durations and the throughputs derived from them.
+Only names whose meaning carries over are given. Exact within the sampled blocks: requests, sectors, wavefronts, conflicts, atomics,
+lanes at work. Estimated by the time model: instructions, cache and DRAM traffic, durations and the throughputs derived from them. How
+long warps wait at barriers follows from how unequal their work is: those that have done theirs wait for the one with most. The tensor
+pipe is idle for certain, as this device runs nothing that would use it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +42,31 @@ def _per_request(kind: str) -> Callable[[Evidence], float]:
     return lambda e: _ratio(e.launch.get(f"global_{kind}_sectors"), e.launch.get(f"global_{kind}_requests"))
 
 
+def _on_average(*terms: str) -> Callable[[Evidence], float]:
+    """Percent of the peak of all multiprocessors, where the terms are the time of the fullest one."""
+    return lambda e: min(100.0, 100.0 * _even(e) * _ratio(max(e.time.terms[term] for term in terms), e.time.us))
+
+
+def _even(e: Evidence) -> float:
+    """The average multiprocessor's share of the blocks, over that of the fullest."""
+    per_sm = e.launch.blocks / e.hardware.sm_count
+    return per_sm / math.ceil(per_sm)
+
+
+def _warp_cycles(e: Evidence) -> float:
+    """Cycles of a warp for each of its instructions: warps that are there, over instructions a cycle."""
+    resident = min(float(e.launch.warps), e.time.occupancy.fraction * e.hardware.threads_per_sm / WARP * e.hardware.sm_count)
+    return _ratio(resident * e.time.us * 1e-6 * e.hardware.clock_hz, e.time.instructions)
+
+
+def _at_barriers(e: Evidence) -> float:
+    """Of these, waiting: the longest warp's share of work that the average warp does not have."""
+    if not e.launch.get("barriers"):
+        return 0.0
+    mean = _ratio(e.launch.get("warp_blocks"), e.launch.warps)
+    return _warp_cycles(e) * max(0.0, 1.0 - _ratio(mean, e.launch.get("longest_warp_blocks")))
+
+
 def _compiled(field: str) -> Callable[[Evidence], float | None]:
     return lambda e: None if e.resources is None else float(getattr(e.resources, field))
 
@@ -58,6 +86,9 @@ _METRICS: Mapping[str, tuple[str, Callable[[Evidence], float | None]]] = {
     "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum": ("sector", _count("global_store_sectors")),
     "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_ld.ratio": ("sector/request", _per_request("load")),
     "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_st.ratio": ("sector/request", _per_request("store")),
+    # Whether an atomic's result is used does not show here: all are counted as if it were.
+    "l1tex__t_requests_pipe_lsu_mem_global_op_atom.sum": ("request", _count("global_atomic_requests")),
+    "l1tex__t_sectors_pipe_lsu_mem_global_op_atom.sum": ("sector", _count("global_atomic_sectors")),
     "l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum": ("", _count("shared_load_conflicts", "shared_store_conflicts")),
     "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum": ("", _count("shared_load_conflicts")),
     "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_st.sum": ("", _count("shared_store_conflicts")),
@@ -83,11 +114,11 @@ _METRICS: Mapping[str, tuple[str, Callable[[Evidence], float | None]]] = {
     "lts__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _percent_of_peak("l2")),
     "l1tex__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _percent_of_peak("l1 and shared")),
     "l1tex__throughput.avg.pct_of_peak_sustained_active": ("%", _percent_of_peak("l1 and shared")),
-    "sm__throughput.avg.pct_of_peak_sustained_elapsed": (
-        "%",
-        lambda e: min(100.0, 100.0 * _ratio(max(e.time.terms[t] for t in ("issue", "fp64", "l1 and shared")), e.time.us)),
-    ),
+    "sm__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _on_average("issue", "fp64", "l1 and shared")),
     "smsp__issue_active.avg.pct_of_peak_sustained_active": ("%", _percent_of_peak("issue")),
+    "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active": ("%", lambda e: 0.0),
+    "smsp__average_warp_latency_per_inst_issued.ratio": ("cycle", _warp_cycles),
+    "smsp__average_warps_issue_stalled_barrier_per_issue_active.ratio": ("inst", _at_barriers),
     "smsp__inst_executed.sum": ("inst", lambda e: e.time.instructions),
     "sm__inst_executed.sum": ("inst", lambda e: e.time.instructions),
     "smsp__thread_inst_executed_per_inst_executed.ratio": (

@@ -30,27 +30,46 @@ READY_S = 180.0  # imports take a second; waiting for another process's timed jo
 class GpuLock:
     """Makes jobs wait for each other, across threads and processes, by files that are locked and never written.
 
-    Two locks: every job holds `job`; a timed or profiled one holds `quiet` too, for which a box waits before it makes its context.
+    Every job holds `job`, alone or shared; a timed or profiled one holds `quiet` too, for which a box waits before it makes its context.
+    `turn` is held while one waits for `job`, so that those who share it do not keep out one who wants it alone.
     """
 
     def __init__(self, gpu_uuid: str) -> None:
         self.job = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.job"
         self.quiet = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.quiet"
-        for path in (self.job, self.quiet):
+        self.turn = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.turn"
+        for path in (self.job, self.quiet, self.turn):
             if not path.exists():
                 path.touch(mode=0o644)
 
     @contextmanager
     def alone(self, *, quiet: bool) -> Iterator[None]:
-        """Hold the GPU. Each call opens the files anew: the kernel counts locks by open file, so threads exclude each other too."""
-        files = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in ((self.job, self.quiet) if quiet else (self.job,))]
-        try:
-            for file in files:
-                fcntl.flock(file, fcntl.LOCK_EX)
+        """Hold the GPU."""
+        with ExitStack() as held:
+            with _locked(self.turn):
+                held.enter_context(_locked(self.job))
+            if quiet:
+                held.enter_context(_locked(self.quiet))
             yield
-        finally:
-            for file in files:
-                os.close(file)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Share the GPU with others that need not be alone: nothing is timed meanwhile."""
+        with ExitStack() as held:
+            with _locked(self.turn):
+                held.enter_context(_locked(self.job, fcntl.LOCK_SH))
+            yield
+
+
+@contextmanager
+def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Opened anew each time: the kernel counts locks by open file, so threads exclude each other too."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, how)
+        yield
+    finally:
+        os.close(file)
 
 
 @dataclass(slots=True)

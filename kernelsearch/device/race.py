@@ -148,7 +148,7 @@ class Race:
 
     def _places(self, samples: Sequence[Sequence[Any]]) -> dict[int, Sequence[Any]]:
         """At which turn each sample is taken: anywhere among the first that there will be, one of them early."""
-        early, last = random.randrange(self._plan["few"]), self._plan["min_samples"] - 1
+        early, last = random.randrange(min(self._plan["few"], self._plan["min_samples"])), self._plan["min_samples"] - 1
         others = [turn for turn in range(last) if turn != early]
         turns = [early, *random.sample(others, min(len(others), max(0, len(samples) - 1)))]
         if self._schedule["linger_s"] and len(turns) > 1:

@@ -22,13 +22,13 @@ _LENGTH_BYTES = 8
 
 
 class Timekeeper:
-    """The process, from our side. One race at a time; `close` ends it."""
+    """The process, from our side, on `cpu` if that is given. One race at a time; `close` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu: int | None = None) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "kernelsearch.device.timekeeper", str(theirs.fileno())],
+                [sys.executable, "-m", "kernelsearch.device.timekeeper", str(theirs.fileno()), *([] if cpu is None else [str(cpu)])],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 pass_fds=(theirs.fileno(),),
@@ -79,4 +79,6 @@ def _serve(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:]:
+        os.sched_setaffinity(0, {int(sys.argv[2])})
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,103 +1,134 @@
-"""Profiles the slowest timed case of a candidate that passed, and says what the counters mean."""
+"""Profiles one call of the longest timed case of a candidate that passed, and says what the counters mean.
+
+Where there are none (no profiler, no permission, a profiler that hangs or prints no numbers, a profile of somebody else's kernel), or where
+the candidate is not worth one, proxies take their place and are called so. A profiler that cannot work is not asked again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from kernelsearch import workload
-from kernelsearch.device.base import KernelCounters, Mode
-from kernelsearch.diagnose.bottleneck import SECTOR, Evidence, accesses, bottleneck
-from kernelsearch.diagnose.roofline import SPEED_OF_LIGHT, roofline
+from kernelsearch.device.base import Call, KernelCounters, Mode
+from kernelsearch.diagnose.bottleneck import bottleneck, estimated
+from kernelsearch.diagnose.chosen import heaviest
+from kernelsearch.diagnose.collect import collect
+from kernelsearch.diagnose.evidence import Evidence
+from kernelsearch.diagnose.facts import facts, shares
+from kernelsearch.diagnose.proxies import NAME, STANDS_FOR, proxies
+from kernelsearch.diagnose.roofline import SPEED_OF_LIGHT, Roofline, roofline
+from kernelsearch.diagnose.worth import worth
 from kernelsearch.lab import Lab
-from kernelsearch.model import Build, Measurement, Metric, Profile, Task
+from kernelsearch.model import Build, Case, Hardware, Measurement, Metric, Profile, Task
 
-_DURATION = "gpu__time_duration.sum"
-_TIMEOUT_S = 120.0  # a profiler repeats the kernel once for each pass
-_SHOWN = {
-    "dram__throughput.avg.pct_of_peak_sustained_elapsed": "DRAM %",
-    "lts__throughput.avg.pct_of_peak_sustained_elapsed": "L2 %",
-    "sm__throughput.avg.pct_of_peak_sustained_elapsed": "SM %",
-    "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy %",
-    "launch__registers_per_thread": "registers",
-}
+_TIMEOUT_S = 60.0  # a profiler repeats the kernel once for each pass
 
 
-def run(build: Build, task: Task, lab: Lab, measurement: Measurement) -> Profile | None:
+LAUNCHES = "derived__launches"  # of one call; travels among the counters, so that a diagnosis can be made again from the record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """A built candidate, the time of the case that stands for it, and the ideal of that case."""
+
+    build: Build
+    case: Case
+    call_us: float
+    hardware: Hardware
+    ideal: Roofline | None
+
+
+def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent: Measurement | None = None) -> Profile | None:
     """Counters of the kernel that took most of the time, with a bottleneck where they name one; None when the lab collects none.
 
-    Never a reason to fail a candidate: what is missing is in the profile's notes.
+    `incumbent`: times of the best kernel so far. Never a reason to fail a candidate: what is missing is in the profile's notes.
     """
     if lab.metric_set is None:
         return None
-    case = max(task.timed_cases, key=lambda c: measurement.median_us(c.name))
+    subject = _subject(build, task, measurement, lab.hardware)
     timed = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws).timed
-    call = next(planned.call for planned in timed if planned.case == case)
-    job = workload.job(build, task, (call,), Mode.PROFILE, timeout_s=_TIMEOUT_S)
+    call = next(planned.call for planned in timed if planned.case == subject.case)
+    decision = worth(measurement, incumbent)
+    if not decision.profiled:
+        return _without(subject, call, measurement, decision.reason)
     wanted = tuple(lab.metric_set.metrics)
-    # The time picks the kernel, so it is always asked for.
-    result = lab.device.profile(job, tuple(dict.fromkeys((_DURATION, *wanted))))
-    kind, name = lab.device.time_kind, lab.metric_set.name
-    if not result.kernels:
-        return Profile(kind=kind, metric_set=name, kernel="", metrics={}, notes=(result.missing or "no counters came back",))
-    longest = heaviest(result.kernels)
-    call_us = measurement.median_us(case.name)
-    ideal = roofline(task, case, lab.hardware)
-    evidence = Evidence(
-        metrics=longest.metrics,
-        build=build,
+    collected = collect(lab.device, workload.job(build, task, (call,), Mode.PROFILE, timeout_s=_TIMEOUT_S), task, wanted)
+    if not collected.kernels:
+        return _without(subject, call, measurement, collected.missing)
+    longest = heaviest(collected.kernels)
+    profile = Profile(
+        kind=lab.device.time_kind,
+        metric_set=lab.metric_set.name,
         kernel=longest.kernel,
-        launches=len(result.kernels),
-        call_us=call_us,
-        launch_us=lab.hardware.launch_us,
-        task_bytes=None if ideal is None else ideal.bytes,
+        metrics=_with_derived(longest.metrics, subject, len(collected.kernels)),
+        notes=_notes(collected.kernels, longest, wanted),
     )
-    metrics = dict(longest.metrics)
-    if ideal is not None:
-        metrics[SPEED_OF_LIGHT] = Metric(value=ideal.percent(call_us), unit="%")
-    return Profile(
-        kind=kind,
-        metric_set=name,
-        kernel=longest.kernel,
-        metrics=metrics,
+    return _read(profile, subject)
+
+
+def again(profile: Profile, build: Build, task: Task, measurement: Measurement, hardware: Hardware) -> Profile:
+    """A recorded profile of counters, read once more: by the thresholds and rules of today."""
+    return _read(profile, _subject(build, task, measurement, hardware))
+
+
+def _subject(build: Build, task: Task, measurement: Measurement, hardware: Hardware) -> _Subject:
+    case = max(task.timed_cases, key=lambda c: measurement.median_us(c.name))
+    ideal = roofline(task, case, hardware)
+    return _Subject(build=build, case=case, call_us=measurement.median_us(case.name), hardware=hardware, ideal=ideal)
+
+
+def _read(profile: Profile, subject: _Subject) -> Profile:
+    launches = profile.value(LAUNCHES)
+    evidence = _evidence(subject, profile.metrics, profile.kernel, 1 if launches is None else round(launches))
+    return replace(
+        profile,
         bottleneck=bottleneck(evidence),
-        notes=_notes(result.kernels, longest, wanted),
-        facts=facts(evidence, None if ideal is None else ideal.percent(call_us)),
+        facts=facts(evidence, _percent(subject), subject.ideal),
+        shares=shares(evidence),
     )
 
 
-def heaviest(kernels: Sequence[KernelCounters]) -> KernelCounters:
-    """The longest launch of the kernel that took most time in all; the first without durations."""
-    total: dict[str, float] = {}
-    for launch in kernels:
-        total[launch.kernel] = total.get(launch.kernel, 0.0) + _duration(launch)
-    name = max(total, key=lambda kernel: total[kernel])
-    return max((launch for launch in kernels if launch.kernel == name), key=_duration)
+def _without(subject: _Subject, call: Call, measurement: Measurement, why: str) -> Profile:
+    """What proxies say, and why there are no counters."""
+    found = proxies(subject.build, call, subject.hardware, subject.ideal, subject.call_us)
+    exact = {name: metric for name, metric in found.metrics.items() if name not in STANDS_FOR}
+    known = _evidence(subject, exact, found.kernel, found.launches)
+    return Profile(
+        kind=measurement.kind,
+        metric_set=NAME,
+        kernel=found.kernel,
+        metrics=_with_derived(found.metrics, subject, found.launches),
+        bottleneck=estimated(_evidence(subject, found.as_counters, found.kernel, found.launches)),
+        notes=(why,),
+        facts=facts(known, _percent(subject), subject.ideal),
+        shares=shares(known),
+    )
 
 
-def facts(evidence: Evidence, speed_of_light: float | None) -> dict[str, str]:
-    """Short derived figures for tables and prompts; a name ending in % says that the number is one."""
-    found = {}
-    if speed_of_light is not None:
-        found["speed of light %"] = f"{speed_of_light:.0f}" if speed_of_light >= 10 else f"{speed_of_light:.2g}"
-    for access in accesses(evidence):
-        found[f"sectors/request ({access.word})"] = f"{access.sectors:.1f}"
-    found.update((label, f"{value:.0f}") for name, label in _SHOWN.items() if (value := evidence.get(name)) is not None)
-    wavefronts = "l1tex__data_pipe_lsu_wavefronts_mem_shared.sum"
-    conflicts = evidence.ratio("l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum", wavefronts)
-    if conflicts is not None:
-        found["bank conflicts %"] = f"{100 * conflicts:.0f}"
-    if evidence.dram_bytes is not None and evidence.task_bytes:
-        found["DRAM bytes / task bytes"] = f"{evidence.dram_bytes / evidence.task_bytes:.2f}"
-    if evidence.task_bytes and (touched := sum(a.sectors * a.requests * SECTOR for a in accesses(evidence))):
-        found["bytes accessed / task bytes"] = f"{touched / evidence.task_bytes:.1f}"
-    if evidence.build.resources:
-        found["spilled bytes"] = f"{evidence.spill_bytes}"
-    return found
+def _evidence(subject: _Subject, metrics: Mapping[str, Metric], kernel: str, launches: int) -> Evidence:
+    launch_us = subject.hardware.measured.get("launch_us", subject.hardware.launch_us)
+    return Evidence(
+        metrics=metrics,
+        build=subject.build,
+        kernel=kernel,
+        launches=launches,
+        call_us=subject.call_us,
+        # What was measured is a launch alone. Behind another it is hidden in part, down to what the profile has for one.
+        launch_us=launch_us if launches == 1 else min(launch_us, subject.hardware.launch_us),
+        task_bytes=None if subject.ideal is None else subject.ideal.bytes,
+        matrix_gain=None if subject.ideal is None else subject.ideal.matrix_gain,
+    )
 
 
-def _duration(launch: KernelCounters) -> float:
-    metric = launch.metrics.get(_DURATION)
-    return 0.0 if metric is None else metric.value
+def _percent(subject: _Subject) -> float | None:
+    return None if subject.ideal is None else subject.ideal.percent(subject.call_us)
+
+
+def _with_derived(metrics: Mapping[str, Metric], subject: _Subject, launches: int) -> dict[str, Metric]:
+    found = {**metrics, LAUNCHES: Metric(value=launches)}
+    percent = _percent(subject)
+    return found if percent is None else {**found, SPEED_OF_LIGHT: Metric(value=percent, unit="%")}
 
 
 def _notes(kernels: Sequence[KernelCounters], longest: KernelCounters, wanted: Iterable[str]) -> tuple[str, ...]:

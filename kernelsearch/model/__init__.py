@@ -18,7 +18,7 @@ from kernelsearch.model.evaluation import (
 from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Calibration, Hardware, Peak
 from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
-from kernelsearch.model.profile import Bottleneck, Metric, MetricSet, Profile, Resource
+from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, Profile, Resource, Thresholds
 from kernelsearch.model.reward import Reward, RewardProfile, Term
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
 from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
@@ -47,6 +47,7 @@ __all__ = [
     "Form",
     "Hardware",
     "Hazard",
+    "HotLine",
     "Interval",
     "KernelResources",
     "Launch",
@@ -69,6 +70,7 @@ __all__ = [
     "Scratch",
     "Task",
     "Term",
+    "Thresholds",
     "TimeKind",
     "Tolerance",
     "TorchCall",

@@ -56,8 +56,47 @@ class Bottleneck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Where a figure becomes a limit: profiles/diagnosis/thresholds.toml has the numbers, each with its reason. Shares lie in 0..1."""
+
+    launch_share: float
+    sectors_excess: float
+    sectors_share: float
+    traffic_excess: float
+    dram_saturated: float  # percent
+    conflict_share: float
+    shared_weight: float
+    spill_bytes: float  # a thread
+    active_lanes: float  # of 32
+    tensor_gain: float  # times as fast
+    tensor_idle: float  # percent
+    atomic_share: float
+    busy: float  # percent
+    barrier_share: float
+    tail_idle: float
+    tail_waves: float
+    waves: float
+    occupancy: float  # percent
+    memory_wait: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotLine:
+    """A place in the kernel where many samples were taken. `line` is that of the source, 0 where it is not known."""
+
+    line: int
+    opcode: str  # of the instruction there with most samples: "LDG.E.128"
+    share: float  # of all samples of the kernel, 0..1
+    stall: str  # the commonest reason not to go on, as the profiler spells it: "long_sb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Counters of the kernel that took most of the time in one timed call."""
+    """Counters of the kernel that took most of the time in one timed call.
+
+    `shares` says, by `Resource.value`, how much of what a resource could give is in use, in percent: bandwidth of its peak, coalesced
+    sectors of all sectors, lanes of 32. At 100 nothing is to be had there any more. What is not known is left out.
+    """
 
     kind: TimeKind
     metric_set: str
@@ -66,6 +105,8 @@ class Profile:
     bottleneck: Bottleneck | None = None
     notes: tuple[str, ...] = ()  # what is missing, and why
     facts: Mapping[str, str] = field(default_factory=dict)  # short derived figures for tables: "sectors/request" -> "18.5"
+    shares: Mapping[str, float] = field(default_factory=dict)
+    hot: tuple[HotLine, ...] = ()  # most samples first
 
     def value(self, name: str) -> float | None:
         """The counter's value, or None when it was not collected."""

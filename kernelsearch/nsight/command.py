@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = 16) -> tuple[str, ...]:
-    """Run `target` and collect `metrics` for its first `launches` kernels as a table in the file `log`.
+    """Run `target` and collect `metrics` for the first `launches` kernels between its calls of
+    cuProfilerStart and cuProfilerStop, as a table in the file `log`.
 
     Counters come in base units (byte, not Mbyte). Clocks stay as they are: fixing them needs rights, changes the machine for others
     and would make the profile speak of another clock than the timing. Caches are flushed before each pass, as for timing.
@@ -29,6 +30,8 @@ def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str],
         "all",
         "--target-processes",
         "all",
+        "--profile-from-start",
+        "off",
         "--launch-count",
         str(launches),
         "--log-file",

@@ -87,6 +87,8 @@ def _say(message: Mapping[str, Any]) -> None:
 
 
 def _work(gpu: Gpu, job: Mapping[str, Any], folders: tuple[Path, Path], wire: ModuleType, contents: ModuleType) -> dict[str, Any]:
+    if job.get("cpu") is not None:
+        os.sched_setaffinity(0, {job["cpu"]})  # before the candidate is there: a thread of its own inherits it
     report: dict[str, Any] = {"failure": None, "detail": "", "notes": {}}
     label = "loading"
     server = None

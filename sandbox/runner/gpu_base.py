@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +82,16 @@ def reset_persisting_l2(synchronise: Callable[[], None]) -> None:
     _driver().cuCtxSetLimit(_PERSISTING_L2, ctypes.c_size_t(0))
     _driver().cuCtxResetPersistingL2Cache()
     synchronise()
+
+
+@contextmanager
+def profiled() -> Iterator[None]:
+    """Let a profiler that waits for it look at what is launched inside, and at nothing of ours around it."""
+    _driver().cuProfilerStart()
+    try:
+        yield
+    finally:
+        _driver().cuProfilerStop()
 
 
 class Ready(Protocol):

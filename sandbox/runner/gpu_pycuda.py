@@ -22,6 +22,8 @@ def _named() -> Iterator[None]:
 class PycudaGpu:
     """See `gpu_base.Gpu`. Keeps the primary context, which a launcher's own CUDA runtime uses too, current for good."""
 
+    on_device = True
+
     def __init__(self) -> None:
         with _named():
             driver.init()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gpu_base import Gpu
+from gpu_base import Gpu, profiled
 from gpu_call import Call, Program
 from gpu_regions import GUARD, Keys, Region, Seen, Support
 
@@ -61,6 +62,7 @@ class Server:
         self._flush_bytes = max(4 * gpu.l2_bytes, FLUSH_BYTES) if job["flush_l2"] else 0
         self._flush_at = gpu.allocate(self._flush_bytes) if self._flush_bytes else 0
         self._events = [(gpu.event(), gpu.event())]
+        self._observed: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def label(self) -> str:
@@ -92,9 +94,10 @@ class Server:
             for _ in range(flushes if self._flush_at else 0):
                 gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
             item.call.ready()
-            gpu.record(begin)
-            item.call.launch()
-            gpu.record(end)
+            with self._observed():
+                gpu.record(begin)
+                item.call.launch()
+                gpu.record(end)
             item.call.collect()
             item.support.seal(around[-1])
         gpu.synchronise()  # all streams: what is still to come shows in the second digest
@@ -120,6 +123,7 @@ class Server:
 
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
+        self._observed = profiled
         for number, spec in enumerate(self._calls):
             self.call(number, None, (spec["key"], spec["distribution"], 0, 0))
 

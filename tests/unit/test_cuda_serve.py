@@ -248,8 +248,8 @@ def test_every_tool_of_the_sanitizer_looks_in_a_box_of_its_own(opened, tmp_path:
     assert [(report.hazards, report.missing) for report in found] == [((), "")] * len(sanitizer.TOOLS)
     around = [box for box in sandbox.boxes if box.command[0] == "/opt/bin/compute-sanitizer"]
     assert len(around) == len(sanitizer.TOOLS)
-    for tool, box in zip(sanitizer.TOOLS, around, strict=True):
-        assert tool in " ".join(box.command)
+    assert {tool for tool in sanitizer.TOOLS for box in around if tool in box.command} == set(sanitizer.TOOLS)
+    for box in around:
         assert Path("/opt/bin") in box.readable
         assert not box.writable[0].exists()
 

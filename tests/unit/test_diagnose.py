@@ -9,8 +9,9 @@ import pytest
 from kernelsearch import catalog
 from kernelsearch.device.base import KernelCounters
 from kernelsearch.diagnose import Evidence, bottleneck, roofline
+from kernelsearch.diagnose.chosen import heaviest
+from kernelsearch.diagnose.facts import facts
 from kernelsearch.diagnose.roofline import peak_flops
-from kernelsearch.diagnose.run import facts, heaviest
 from kernelsearch.model import (
     Arg,
     ArgKind,

@@ -13,7 +13,9 @@ from kernelsearch.model import Case, Distribution, Finding, TimeKind, Verdict
 from kernelsearch.workload import prepare
 
 
-def timed(scratch: Path, kernel: Kernel, *, task=TASK, rival: bool = True, kind: TimeKind = TimeKind.MEASURED, **options):
+def timed(
+    scratch: Path, kernel: Kernel | tuple[Kernel, ...], *, task=TASK, rival: bool = True, kind: TimeKind = TimeKind.MEASURED, **options
+):
     device = PairedDevice({"// candidate": kernel}, time_kind=kind)
     build, worker = SourceToolchain().build, paired_lab(scratch, device)
     found = measure.run(build(candidate(), task), task, worker, rival=build(digest.baseline(task), task) if rival else None, **options)
@@ -86,6 +88,18 @@ def test_a_claim_that_the_outside_clock_does_not_bear_out_is_a_lie(tmp_path, us,
         assert found.failure is Verdict.CHEATED and found.measurement is None
         assert f"a call takes {us:.1f} µs" in found.detail
         assert (f"took {off:.1f} µs longer" if sign > 0 else f"took {off:.1f} µs less: that work was not done") in found.detail
+
+
+def test_only_a_trial_whose_claims_fit_is_believed(tmp_path: Path) -> None:
+    """What slowed one box for a while may be gone in the next trial, which has fresh processes on both sides."""
+    busy, calm = Kernel(us=5.0, unexplained_us=300.0), Kernel(us=7.0)
+    found, device = timed(tmp_path, (busy, calm))
+    assert found.failure is None and found.measurement.time_us == pytest.approx(7.0)
+    assert [job.rival_fresh for job in device.jobs] == [False, True]
+    found, device = timed(tmp_path, (busy, busy, busy, calm))
+    assert found.failure is Verdict.CHEATED and "in each of 3 trials" in found.detail and len(device.jobs) == 3
+    failing = Kernel(failures={Mode.TIME: Verdict.CRASHED})
+    assert timed(tmp_path, (busy, failing))[0].failure is Verdict.CRASHED
 
 
 def test_where_the_outside_clock_saw_nothing_nothing_can_be_said(tmp_path: Path) -> None:
