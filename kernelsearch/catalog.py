@@ -117,9 +117,10 @@ def thresholds() -> Thresholds:
 
 
 def reward_profile(name: str) -> RewardProfile:
-    """The reward profile `profiles/rewards/NAME.toml`."""
-    file = _profile("rewards", name)
-    return codec.reward_profile_from_toml(read(file), name, where=str(file))
+    """The reward profile `profiles/rewards/NAME.toml`, or the file that `name` is the path of: what ends in .toml or has a folder."""
+    own = Path(name)
+    file = own if own.suffix == ".toml" or len(own.parts) > 1 else _profile("rewards", name)
+    return codec.reward_profile_from_toml(read(file), file.stem, where=str(file))
 
 
 def profile_names(folder: str) -> tuple[str, ...]:

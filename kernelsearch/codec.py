@@ -33,6 +33,7 @@ from kernelsearch.model import (
     Thresholds,
     Tolerance,
 )
+from kernelsearch.model.reward import ladder
 
 T = TypeVar("T")
 _SHOWN = 5  # errors named in one message: the rest often follow from them
@@ -84,9 +85,15 @@ def metric_set_from_toml(text: str, name: str, *, where: str) -> MetricSet:
 
 
 def reward_profile_from_toml(text: str, name: str, *, where: str) -> RewardProfile:
-    """A reward profile: `description`, `[weights]` by term and `[gates]` by verdict."""
+    """A reward profile: `description`, `[weights]` by term and `[gates]` by verdict; without gates a ladder below the weights' worst.
+
+    Raises `UsageError` also for terms that do not exist and for gates that are no ladder.
+    """
     file = _validated(_RewardFile.model_validate, _table(text, where), where)
-    return RewardProfile(name=name, weights=file.weights, gates=file.gates, description=file.description)
+    profile = RewardProfile(name=name, weights=file.weights, gates=file.gates or ladder(file.weights), description=file.description)
+    if fault := profile.fault():
+        raise UsageError(f"{where}: {fault}")
+    return profile
 
 
 def description_from_toml(text: str, *, where: str) -> str:

@@ -194,7 +194,9 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
         if why := admission.unsound(task, lab.scratch):
             raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        header = Header(version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment)
+        header = Header(
+            version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment, rewards=tools.rewards
+        )
         with closing(RunFolder.create(folder, header)) as home:
             return _search_in(home, lab, tools, spec.budget, watch, stop)
 
@@ -208,7 +210,7 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
         damage = home.damaged
         if aside := home.journal.repair():
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
-        tools = _Tools.of(home.spec, home.journal.totals)
+        tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
         with closing(_open_lab(home.spec)) as lab:
             if lab.environment.device != home.environment.device:
                 other = f"times from {lab.environment.device} are not comparable with it"
@@ -229,11 +231,12 @@ class _Tools:
     rewards: RewardProfile
 
     @classmethod
-    def of(cls, spec: RunSpec, spent: Totals) -> _Tools:
+    def of(cls, spec: RunSpec, spent: Totals, rewards: RewardProfile | None = None) -> _Tools:
+        """`rewards`: what the run began with, where that was recorded."""
         return cls(
             proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent)),
             strategy=open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options),
-            rewards=catalog.reward_profile(spec.reward),
+            rewards=rewards or catalog.reward_profile(spec.reward),
         )
 
 

@@ -19,7 +19,8 @@ import kernelsearch
 from kernelsearch.errors import KernelSearchError
 from kernelsearch.report.words import clean
 
-COMMANDS = ("init", "optimize", "resume", "evaluate", "bench", "report", "tasks", "calibrate", "doctor")  # in the order of use
+# in the order of use
+COMMANDS = ("init", "optimize", "resume", "evaluate", "bench", "report", "explain", "rescore", "tasks", "calibrate", "doctor")
 INTERRUPTED = 130  # as a shell says it of a process ended by Ctrl-C
 
 

@@ -32,7 +32,7 @@ SEARCH = (
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
-    click.option("--reward", default="default", show_default=True, help="Reward profile."),
+    click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
 )
 BUDGET = (

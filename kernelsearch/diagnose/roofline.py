@@ -14,6 +14,7 @@ from kernelsearch.model import Case, DType, Hardware, Task
 
 # A derived figure that travels among the counters, so that a reward can be computed again from the record alone.
 SPEED_OF_LIGHT = "derived__speed_of_light.pct"
+FLOOR = "derived__floor_us."  # with a case's name behind it: its ideal, where a task has several timed cases
 _LEAST_SUM = 16  # products in one sum from which on tensor cores pay: the depth of their smallest 16-bit tile
 
 

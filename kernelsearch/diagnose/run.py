@@ -17,7 +17,7 @@ from kernelsearch.diagnose.collect import collect
 from kernelsearch.diagnose.evidence import Evidence
 from kernelsearch.diagnose.facts import facts, shares
 from kernelsearch.diagnose.proxies import NAME, STANDS_FOR, proxies
-from kernelsearch.diagnose.roofline import SPEED_OF_LIGHT, Roofline, roofline
+from kernelsearch.diagnose.roofline import FLOOR, SPEED_OF_LIGHT, Roofline, roofline
 from kernelsearch.diagnose.worth import worth
 from kernelsearch.lab import Lab
 from kernelsearch.model import Build, Case, Hardware, Measurement, Metric, Profile, Task
@@ -37,6 +37,7 @@ class _Subject:
     call_us: float
     hardware: Hardware
     ideal: Roofline | None
+    floors: Mapping[str, float]  # the ideals of all timed cases in µs, where there are several
 
 
 def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent: Measurement | None = None) -> Profile | None:
@@ -74,8 +75,15 @@ def again(profile: Profile, build: Build, task: Task, measurement: Measurement, 
 
 def _subject(build: Build, task: Task, measurement: Measurement, hardware: Hardware) -> _Subject:
     case = max(task.timed_cases, key=lambda c: measurement.median_us(c.name))
-    ideal = roofline(task, case, hardware)
-    return _Subject(build=build, case=case, call_us=measurement.median_us(case.name), hardware=hardware, ideal=ideal)
+    ideals = {each.name: roofline(task, each, hardware) for each in task.timed_cases}
+    return _Subject(
+        build=build,
+        case=case,
+        call_us=measurement.median_us(case.name),
+        hardware=hardware,
+        ideal=ideals[case.name],
+        floors={name: ideal.ideal_us for name, ideal in ideals.items() if ideal is not None and len(ideals) > 1},
+    )
 
 
 def _read(profile: Profile, subject: _Subject) -> Profile:
@@ -126,7 +134,8 @@ def _percent(subject: _Subject) -> float | None:
 
 
 def _with_derived(metrics: Mapping[str, Metric], subject: _Subject, launches: int) -> dict[str, Metric]:
-    found = {**metrics, LAUNCHES: Metric(value=launches)}
+    floors = {FLOOR + name: Metric(value=us, unit="µs") for name, us in subject.floors.items()}
+    found = {**metrics, LAUNCHES: Metric(value=launches), **floors}
     percent = _percent(subject)
     return found if percent is None else {**found, SPEED_OF_LIGHT: Metric(value=percent, unit="%")}
 

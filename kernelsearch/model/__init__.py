@@ -19,7 +19,7 @@ from kernelsearch.model.expression import Expression
 from kernelsearch.model.hardware import Calibration, Hardware, Peak
 from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
 from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, Profile, Resource, Thresholds
-from kernelsearch.model.reward import Reward, RewardProfile, Term
+from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
 from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
 
@@ -70,6 +70,7 @@ __all__ = [
     "Scratch",
     "Task",
     "Term",
+    "TermKind",
     "Thresholds",
     "TimeKind",
     "Tolerance",

@@ -43,6 +43,7 @@ def read(folder: Path) -> Record:
         version=run.header.version,
         folder=str(folder),
         damaged=run.damaged,
+        rewards=run.header.rewards,
     )
 
 

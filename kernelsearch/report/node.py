@@ -99,7 +99,7 @@ class NodeViews:
             maker=_made_by(node),
             status=words.status(node),
             kind=words.kind(node),
-            sentence=_sentence(node),
+            sentence=sentence(node),
             why=words.why(node, parent),
             time_us=node.time_us,
             time=words.time(node.time_us),
@@ -190,7 +190,8 @@ def _made_by(node: Node) -> str:
     return node.candidate.origin.model or node.candidate.origin.proposer
 
 
-def _sentence(node: Node) -> str:
+def sentence(node: Node) -> str:
+    """What became of it, for a person."""
     if node.attempt.outcome is Outcome.EVALUATED and node.evaluation is not None:
         return node.evaluation.verdict.report
     return _OUTCOMES[node.attempt.outcome]

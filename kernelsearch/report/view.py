@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernelsearch.model import Environment, Node, Outcome, RunSpec, Task, Totals
+from kernelsearch.model import Environment, Node, Outcome, RewardProfile, RunSpec, Task, Totals
 from kernelsearch.report import diff, evidence, words
 from kernelsearch.report.node import NodeView, NodeViews
 from kernelsearch.report.timing import Row
@@ -29,6 +29,7 @@ class Record:
     version: str
     folder: str
     damaged: str | None = None
+    rewards: RewardProfile | None = None  # the weights that the run began with, where they were recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from kernelsearch import codec
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Environment, Node, RunSpec, Task
+from kernelsearch.model import Environment, Node, RewardProfile, RunSpec, Task
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.files import put
 from kernelsearch.store.journal import Journal
@@ -25,6 +25,7 @@ class Header:
     spec: RunSpec
     task: Task
     environment: Environment
+    rewards: RewardProfile | None = None  # the weights themselves: a file of that name may change. None in runs of 0.2
 
 
 class RunFolder:

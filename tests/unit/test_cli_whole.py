@@ -81,17 +81,27 @@ def test_a_fault_of_the_reference_is_told_of_the_users_own(drafted, capsys):
 
 
 def test_search_resume_and_report(drafted, capsys):
-    assert kernelsearch("optimize", drafted, "--device", "emulated", "--budget", 2, "--out", "run", "--json") == 0
+    own = Path("mine.toml")
+    own.write_text("[weights]\nspeedup = 1\ntraffic = 0.5\n")
+    searched = ("optimize", drafted, "--device", "emulated", "--budget", 2, "--out", "run", "--json", "--reward", "./mine.toml")
+    assert kernelsearch(*searched) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     result = events[-1]
     assert (result["event"], result["candidates"], result["time_kind"]) == ("result", 2, "modelled")
     assert events[1]["number"] == 0 and events[1]["status"] == "passed"
     assert Path(result["report"]).is_file()
 
+    own.unlink()  # the run kept the weights
     assert kernelsearch("resume", "run", "--budget", 3, "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[0]["nodes_before"] == 3
     assert events[-1]["candidates"] == 3
+
+    assert kernelsearch("rescore", "run", "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["reward"]["name"], again["differing"], len(again["nodes"])) == ("mine", [], 4)
+    assert kernelsearch("explain", "run", 0) == 0
+    assert "reward   0.000 by mine" in capsys.readouterr().out
 
     assert kernelsearch("optimize", drafted, "--device", "emulated", "--out", "run", "--force") == 2
     assert "kernelsearch resume run" in capsys.readouterr().err

@@ -11,20 +11,24 @@ from kernelsearch.device.base import KernelCounters
 from kernelsearch.diagnose import Evidence, bottleneck, roofline
 from kernelsearch.diagnose.chosen import heaviest
 from kernelsearch.diagnose.facts import facts
-from kernelsearch.diagnose.roofline import peak_flops
+from kernelsearch.diagnose.roofline import FLOOR, peak_flops
+from kernelsearch.diagnose.run import _subject, _with_derived
 from kernelsearch.model import (
     Arg,
     ArgKind,
     Build,
     Case,
+    CaseTiming,
     Cost,
     DType,
     Expression,
     Form,
     KernelResources,
+    Measurement,
     Metric,
     Resource,
     Task,
+    TimeKind,
 )
 
 LD, ST = "pipe_lsu_mem_global_op_ld.sum", "pipe_lsu_mem_global_op_st.sum"
@@ -198,6 +202,19 @@ def test_the_ideal_time_is_that_of_the_slower_of_bytes_and_operations() -> None:
     assert arithmetic.bound == "arithmetic"
     assert arithmetic.ideal_us == pytest.approx(1e9 / H100.fp32_flops * 1e6)
     assert roofline(task(), case, H100) is None
+
+
+def test_the_ideals_of_all_timed_cases_are_recorded_where_there_are_several() -> None:
+    one = task(moved="8 * n")
+    more = dataclasses.replace(one, cases=(*one.cases, Case(name="two", sizes={"n": 2_000_000}, timed=True)))
+    for subject, names in ((one, []), (more, ["one", "two"]), (dataclasses.replace(more, cost=Cost()), [])):
+        timings = tuple(CaseTiming(case=case.name, samples_us=(100.0,)) for case in subject.cases)
+        measurement = Measurement(kind=TimeKind.MEASURED, timings=timings)
+        build = Build(ok=True, toolchain="t", artifact="a")
+        metrics = _with_derived({}, _subject(build, subject, measurement, H100), 1)
+        floors = {name.removeprefix(FLOOR): metric.value for name, metric in metrics.items() if name.startswith(FLOOR)}
+        assert floors == {case.name: roofline(subject, case, H100).ideal_us for case in subject.cases if case.name in names}
+        assert list(floors) == names
 
 
 def test_the_arithmetic_peak_follows_the_types_of_the_inputs() -> None:
