@@ -2,8 +2,8 @@
 
     python kernel_tuner_run.py SPACES_FOLDER LONGEST SEEDS STRATEGY…      (started by ../strategies.py --kernel-tuner)
 
-Prints one JSON line a search: {"space", "strategy", "seed", "shares"}: the share of the best known time after each evaluation. What it is given is
-the cache alone: its restriction is that a configuration be in the cache, as ours are the space's conditions.
+Prints one JSON line a search: {"space", "strategy", "seed", "shares"}: the share of the best known time after each evaluation. Its
+restrictions are the conditions of the space's T1 file beside this one; without one, that a configuration be in the cache.
 """
 
 from __future__ import annotations
@@ -25,10 +25,23 @@ from kernel_tuner import tune_kernel
 ENDING = ".cache.json.xz"
 
 
+def restrictions(cache: dict) -> list | object:
+    """The conditions in their own words, which lets Kernel Tuner build the space quickly."""
+    file = Path(__file__).with_name(f"{cache['kernel_name']}.t1.json")
+    if file.exists():
+        return [entry["Expression"] for entry in json.loads(file.read_text())["ConfigurationSpace"]["Conditions"]]
+    names = cache["tune_params_keys"]
+    admitted = {tuple(entry[name] for name in names) for entry in cache["cache"].values()}
+
+    def in_cache(point):
+        return tuple(point[name] for name in names) in admitted
+
+    return in_cache
+
+
 def tuned(cache: dict, file: Path, strategy: str, longest: int) -> list[float]:
     """The times in ms of the configurations that the strategy evaluated, in order; infinite for failures."""
     names = cache["tune_params_keys"]
-    admitted = {tuple(entry[name] for name in names) for entry in cache["cache"].values()}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results, _ = tune_kernel(
@@ -38,7 +51,7 @@ def tuned(cache: dict, file: Path, strategy: str, longest: int) -> list[float]:
             [],
             dict(cache["tune_params"]),
             block_size_names=[names[0]],
-            restrictions=lambda point: tuple(point[name] for name in names) in admitted,
+            restrictions=restrictions(cache),
             strategy=strategy,
             strategy_options={"max_fevals": longest},
             cache=str(file),
