@@ -55,9 +55,15 @@ def of(recording: Recording, name: str) -> Recorded:
     return found
 
 
-def load(folder: Path) -> dict[str, Recorded]:
-    """All spaces in `folder`, by name."""
-    files = sorted(folder.glob(f"*{ENDING}"))
-    if not files:
+def names(folder: Path) -> list[str]:
+    """Spaces in `folder`."""
+    found = sorted(path.name.removesuffix(ENDING) for path in folder.glob(f"*{ENDING}"))
+    if not found:
         raise UsageError(f"no recorded space (NAME{ENDING}) in {folder}; benchmarks/record_space.py records them on a GPU")
-    return {(name := path.name.removesuffix(ENDING)): of(read_t4(lzma.decompress(path.read_bytes()).decode(), where=str(path)), name) for path in files}
+    return found
+
+
+def load(folder: Path, *only: str) -> dict[str, Recorded]:
+    """The spaces in `folder`, or some of them, by name."""
+    files = {name: folder / f"{name}{ENDING}" for name in only or names(folder)}
+    return {name: of(read_t4(lzma.decompress(path.read_bytes()).decode(), where=str(path)), name) for name, path in files.items()}
