@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--strategies", default=",".join(STRATEGIES), help="names with commas")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--longest", type=int, default=150, help="evaluations after which a search that did not reach 95 %% ends")
-    parser.add_argument("--count", choices=("evaluations", "answers"), default="evaluations", help="answers: duplicates and unusable ones too")
+    parser.add_argument(
+        "--count", choices=("evaluations", "answers"), default="evaluations", help="answers: duplicates and unusable ones too"
+    )
     parser.add_argument("--parallel", type=int, default=1, help="attempts under way in a search")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--kernel-tuner", action="store_true", help="its strategies as well")

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+from spaces.recorded import Key, Recorded
+
 from kernelsearch import digest
 from kernelsearch.formats.kerneltuner import Invalidity, Trial, Value
 from kernelsearch.measure.rule import ahead, holds
@@ -38,7 +40,6 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.workers.base import Request
-from spaces.recorded import Key, Recorded
 
 _SAMPLES = 7  # drawn from a point's recorded samples for one measurement
 _DRAWS = 200  # edits looked at before a parent counts as exhausted

@@ -11,14 +11,15 @@ import tempfile
 import threading
 from pathlib import Path
 
+from spaces.oracle import Habits, Oracle
+from spaces.recorded import Recorded
+
 from kernelsearch import catalog
 from kernelsearch.model import Budget, Node, Outcome, RewardProfile
 from kernelsearch.search import NodeDone, Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.strategy import open_strategy
-from spaces.oracle import Habits, Oracle
-from spaces.recorded import Recorded
 
 GOAL = 0.95
 _CALLS_AN_EVALUATION = 4  # attempts that a search may make in all, as a multiple of its evaluations

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from emulation_library import Library, build_runtime, compile_candidate, gcc, readonly
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from spaces import templated  # noqa: E402
+from spaces import templated
 
 # What stands in the source, and a smaller problem that every tile still divides; its inputs; its output; what divides the grid.
 SMALLER = {

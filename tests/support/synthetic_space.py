@@ -23,9 +23,7 @@ def recording(seed: int = 0, *, noise: float = 0.005) -> Recording:
     draw = random.Random(seed)
     names = list(PARAMETERS)
     single = {(n, v): draw.uniform(0, 0.5) for n in names for v in PARAMETERS[n]}
-    pairs = {
-        (n, v, m, w): draw.uniform(0, 0.3) for n, m in itertools.combinations(names, 2) for v in PARAMETERS[n] for w in PARAMETERS[m]
-    }
+    pairs = {(n, v, m, w): draw.uniform(0, 0.3) for n, m in itertools.combinations(names, 2) for v in PARAMETERS[n] for w in PARAMETERS[m]}
     trials = []
     for values in itertools.product(*PARAMETERS.values()):
         point = dict(zip(names, values, strict=True))
