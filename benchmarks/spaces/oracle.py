@@ -88,7 +88,7 @@ class Oracle:
         assert node.candidate is not None
         source = node.candidate.source
         if source not in self._keys:
-            written = dict(line.split()[1:] for line in source.splitlines())
+            written = dict(part.split("=") for part in source.split())
             found = {name: next(v for v in values if str(v) == written[name]) for name, values in self._space.parameters.items()}
             self._keys[source] = self._space.key(found)
         return self._keys[source]
@@ -131,7 +131,7 @@ class Oracle:
         return "+".join(name for name, old, new in zip(self._space.parameters, parent, key, strict=True) if old != new)
 
     def _candidate(self, key: Key, directive: str) -> Candidate:
-        source = "".join(f"#define {name} {value}\n" for name, value in self._space.configuration(key).items())
+        source = " ".join(f"{name}={value}" for name, value in self._space.configuration(key).items())
         self._keys[source] = key
         return Candidate(task=self._space.name, source=source, origin=Origin(proposer="oracle", directive=directive))
 

@@ -6,6 +6,7 @@ import lzma
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
@@ -37,7 +38,7 @@ class Recorded:
         trial = self.trials.get(key)
         return math.inf if trial is None or trial.time is None else trial.time * 1e3
 
-    @property
+    @cached_property
     def best_us(self) -> float:
         """The best known time."""
         return min(trial.time for trial in self.trials.values() if trial.time is not None) * 1e3
