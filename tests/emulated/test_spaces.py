@@ -1,22 +1,17 @@
-"""The templated kernels whose tuning spaces are recorded: instances compute what the reference says, without a GPU and on smaller problems."""
+"""The templated kernels whose spaces are recorded: instances compute what the reference says, without a GPU, on smaller problems."""
 
 from __future__ import annotations
 
 import random
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from emulation_library import Library, build_runtime, compile_candidate, gcc, readonly
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
 from spaces import templated
 
-# What stands in the source -> something smaller that every tile still divides; inputs of the smaller problem; its output; divisors of the grid.
+# What stands in the source, and a smaller problem that every tile still divides; its inputs; its output; what divides the grid.
 SMALLER = {
     "matmul": ("M = 2048, N = 2048, K = 512", "M = 128, N = 256, K = 64", [(128, 64), (64, 256)], (128, 256), (8, 16, 1)),
     "convolution": ("W = 4096, H = 4096", "W = 512, H = 128", [(134, 520), (7, 7)], (128, 512), (8, 32, 1)),
