@@ -3,10 +3,11 @@
     python benchmarks/strategies.py [--spaces DIR] [--seeds 50] [--strategies mcts,priority] [--longest 150] [--kernel-tuner] [--json FILE]
 
 Every strategy searches every space through `kernelsearch.search.search`, once a seed, with an oracle that edits as a model does and
-answers what was recorded (`spaces/oracle.py`). Yardsticks: points of the whole space in random order, and with --kernel-tuner the
-strategies of Kernel Tuner (`pip install kernelsearch[bench]`) in its simulation mode on the same recordings. Both begin anywhere
-in a space, while a search begins at its default. Shown are medians over seeds with 95 % bootstrap intervals; searches that did not reach
-95 % of the best known time count as having taken longer than all others.
+answers what was recorded (`spaces/oracle.py`). Yardsticks: points of the whole space in random order (`random`), edits of kernels chosen
+at random (`random edits`), and with --kernel-tuner the strategies of Kernel Tuner (`pip install kernelsearch[bench]`) in its simulation
+mode on the same recordings. The first and the last begin anywhere in a space, while a search begins at its default and goes on by
+edits, as one without a list of parameters must. Shown are medians over seeds with 95 % bootstrap intervals; a search that did not
+reach 95 % of the best known time counts as having taken longer than all others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from spaces import recorded
 from spaces.oracle import Habits
-from spaces.play import at_random, searched
+from spaces.play import RANDOM_EDITS, at_random, searched
 from spaces.tables import AT, Row, claim, rows, table
 
 from kernelsearch.strategy import STRATEGIES
@@ -74,7 +75,7 @@ def kernel_tuner(options: argparse.Namespace) -> dict[str, dict[str, list[list[f
 def compared(options: argparse.Namespace) -> dict[str, list[Row]]:
     """Rows by space."""
     names = options.only.split(",") if options.only else recorded.names(options.spaces)
-    strategies = [*options.strategies.split(","), "random"]
+    strategies = [*options.strategies.split(","), RANDOM_EDITS, "random"]
     jobs = [(str(options.spaces), name, strategy, options) for name in names for strategy in strategies]
     curves: dict[str, dict[str, list[list[float]]]] = {name: {} for name in names}
     with ProcessPoolExecutor(max_workers=options.jobs) as pool:

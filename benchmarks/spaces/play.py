@@ -15,14 +15,35 @@ from spaces.oracle import Habits, Oracle
 from spaces.recorded import Recorded
 
 from kernelsearch import catalog
-from kernelsearch.model import Budget, Node, Outcome, RewardProfile
+from kernelsearch.model import Budget, Node, Outcome, Proposal, RewardProfile
 from kernelsearch.search import NodeDone, Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.strategy import open_strategy
+from kernelsearch.strategy.proposals import Proposals
 
 GOAL = 0.95
+RANDOM_EDITS = "random edits"
 _CALLS_AN_EVALUATION = 4  # attempts that a search may make in all, as a multiple of its evaluations
+
+
+class RandomEdits:
+    """The yardstick with a search's own means: an edit of any kernel so far that passed, each as likely, however fast it is."""
+
+    def __init__(self, *, seed: int) -> None:
+        self._draw = random.Random(f"random edits {seed}")
+        self._proposals = Proposals(seed)
+        self._open: list[int] = []
+
+    def ask(self) -> Proposal | None:
+        return self._proposals.make(self._draw.choice(self._open)) if self._open else None
+
+    def tell(self, node: Node) -> None:
+        self._proposals.seen(node)
+        if node.passed and node.attempt.outcome is Outcome.EVALUATED:
+            self._open.append(node.number)
+        elif node.attempt.outcome is Outcome.EXHAUSTED and node.parent in self._open:
+            self._open.remove(node.parent)
 
 
 class _Curve:
@@ -76,7 +97,8 @@ def searched(
             watch=curve,
             stop=curve.stop,
         )
-        search(run, open_strategy(strategy, seed=seed, options={}), oracle, journal)
+        chosen = RandomEdits(seed=seed) if strategy == RANDOM_EDITS else open_strategy(strategy, seed=seed, options={})
+        search(run, chosen, oracle, journal)
         journal.close()
     return curve.shares[:longest], curve.attempts
 

@@ -8,7 +8,7 @@ import pytest
 import synthetic_space
 from spaces import recorded
 from spaces.oracle import Habits, Oracle
-from spaces.play import at_random, needed, searched, share_at
+from spaces.play import RANDOM_EDITS, at_random, needed, searched, share_at
 from spaces.tables import beats, claim, interval, rows, table
 
 from kernelsearch import catalog
@@ -132,7 +132,7 @@ def test_evaluations_can_be_scored(space):
     assert reward.value == 0
 
 
-@pytest.mark.parametrize("strategy", list(STRATEGIES))
+@pytest.mark.parametrize("strategy", [*STRATEGIES, RANDOM_EDITS])
 def test_every_strategy_runs_on_it_unchanged(space, strategy):
     shares, attempts = searched(strategy, space, 3, least=12, longest=12)
     assert len(shares) == 12 <= attempts
@@ -161,13 +161,18 @@ def test_figures_of_curves():
 
 def test_a_strategy_that_does_not_beat_best_of_n_is_shown_as_such():
     curves = {"mcts": [[0.5, 0.97]] * 6, "dull": [[0.4]] * 6, "best-of-n": [[0.4]] * 6, "random": [[0.1, 0.2, 0.3, 0.99]] * 6}
+    curves["random edits"] = [[0.1, 0.2, 0.96]] * 6
     found = rows(curves)
-    assert [row.beats for row in found] == [True, False, None, True]
+    assert [row.beats for row in found] == [True, False, None, True, True]
     shown = table("toy", found, 150)
-    assert "| dull | 40.0 [40.0, 40.0] | 40.0 [40.0, 40.0] | 40.0 [40.0, 40.0] | > 150 | 0 % | – | **no** |" in shown
-    assert "| 2 | 100 % | 2.00 | yes |" in shown
-    assert "1 of 1 spaces (toy); at most half of random's evaluations in 1 of 1 (toy)" in claim("mcts", {"toy": found})
-    assert "0 of 1 spaces (none); at most half of random's evaluations in 0 of 1 (none)" in claim("dull", {"toy": found})
+    assert "| dull | 40.0 [40.0, 40.0] | 40.0 [40.0, 40.0] | 40.0 [40.0, 40.0] | > 150 | 0 % | – | – | **no** |" in shown
+    assert "| 2 | 100 % | 2.00 | 1.50 | yes |" in shown
+    words = (
+        "95 % after 50 evaluations in {} of 1 spaces ({}); at most half of the evaluations of random in {} of 1 spaces ({}); "
+        "at most half of the evaluations of random edits in 0 of 1 spaces (none)"
+    )
+    assert words.format(1, "toy", 1, "toy") in claim("mcts", {"toy": found})
+    assert words.format(0, "none", 0, "none") in claim("dull", {"toy": found})
 
 
 @pytest.mark.parametrize("name", recorded.names(RECORDINGS))
