@@ -60,7 +60,14 @@ def curves_of(job: tuple[str, str, str, argparse.Namespace]) -> tuple[list[list[
 def kernel_tuner(options: argparse.Namespace) -> dict[str, dict[str, list[list[float]]]]:
     """Space -> strategy -> curves."""
     script = Path(__file__).with_name("spaces") / "kernel_tuner_run.py"
-    command = [options.kernel_tuner_python, str(script), str(options.spaces), str(options.longest), str(options.seeds), *KERNEL_TUNER]
+    command = [
+        options.kernel_tuner_python,
+        str(script),
+        str(options.spaces),
+        str(options.longest),
+        str(options.kernel_tuner_seeds or options.seeds),
+        *KERNEL_TUNER,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
@@ -100,6 +107,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--kernel-tuner", action="store_true", help="its strategies as well")
     parser.add_argument("--kernel-tuner-python", default=sys.executable, help="an interpreter that has kernel_tuner")
+    parser.add_argument("--kernel-tuner-seeds", type=int, help="as its searches take longer; default: --seeds")
     parser.add_argument("--json", type=Path)
     usual = Habits()
     for habit in ("two", "jump", "careless", "unusable"):

@@ -99,6 +99,8 @@ def _ratio(yardstick: float, ours: float) -> str:
 def claim(strategy: str, by_space: Mapping[str, Sequence[Row]]) -> str:
     """What the project claims of a strategy, held against the figures."""
     ours = {space: next((row for row in found if row.strategy == strategy), None) for space, found in by_space.items()}
+    if not any(ours.values()):
+        return f"{strategy}: not run"
     told = []
     near = [space for space, row in ours.items() if row is not None and row.shares[-1][0] >= 0.95]
     told.append(f"a median of at least 95 % after {AT[-1]} evaluations in {_listed(near, by_space)}")

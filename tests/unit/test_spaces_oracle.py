@@ -172,6 +172,7 @@ def test_a_strategy_that_does_not_beat_best_of_n_is_shown_as_such():
         "at most half of the evaluations of random edits in 0 of 1 spaces (none)"
     )
     assert words.format(1, "toy", 1, "toy") in claim("mcts", {"toy": found})
+    assert claim("priority", {"toy": found}) == "priority: not run"
     assert words.format(0, "none", 0, "none") in claim("dull", {"toy": found})
 
 
