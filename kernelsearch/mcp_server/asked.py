@@ -42,8 +42,8 @@ class Evaluate:
     """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _CONFIG
-    kernel: str
-    """The .cu file below the root (or a .py with a ModelNew for a PyTorch problem), or empty for the task's own kernel."""
+    kernel: str = ""
+    """The .cu file below the root, or a .py with a ModelNew for a PyTorch problem. Empty: the task's own kernel."""
     task: str = ""
     """Task to hold it against: a task file or folder below the root, or a shipped one. Empty: the one beside the kernel."""
     until: Literal["build", "verify", "measure", "profile"] = "profile"

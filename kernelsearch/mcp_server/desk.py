@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -69,6 +70,9 @@ class Desk:
         )
 
     def _tried(self, asked: CheckTask, ref: str, file: Path | None, work: Work) -> TaskChecked:
+        if len(tasks := catalog.tasks(ref)) != 1:
+            raise UsageError(f"{asked.subject} is {len(tasks)} tasks; name one of {', '.join(each.name for each in tasks)}")
+        (task,) = tasks
         args = ["tasks", "check", "--no-baseline"] if not asked.run_baseline else ["tasks", "check"]
         args += ["--full"] if asked.full else []
         args += ["--unsafe"] if self._settings.unsafe else []
@@ -76,18 +80,15 @@ class Desk:
             work.tell(1.0, 2.0, "trying answers on the task")
             written = Path(folder) / "admission.json"
             work.command([*args, f"--json={written}", "--", ref], cwd=self._root.path, result=written)
-            found = json.loads(written.read_text(encoding="utf-8"))
-        if len(found) != 1:
-            raise UsageError(f"{asked.subject} is {len(found)} tasks; name one of {', '.join(each['task'] for each in found)}")
-        lines = [Line(**each) for each in found[0]["lines"]]
-        task = catalog.task(ref)
+            (found,) = json.loads(written.read_text(encoding="utf-8"))
+        lines = [Line(**each) for each in found["lines"]]
         return TaskChecked(
             task=f"{task.suite}/{task.name}" if task.suite else task.name,
             file=None if file is None and not Path(ref).is_absolute() else self._root.inside(file or ref),
             drafted=False,
             assumed=task.assumptions,
             questions=(),
-            admitted=bool(found[0]["admitted"]),
+            admitted=bool(found["admitted"]),
             faults=tuple(Trial(solver=each.solver, expected=each.expected, ok=each.ok, what=each.what) for each in lines if not each.ok),
             tried=len(lines),
         )
@@ -115,7 +116,7 @@ class Desk:
 
     def start_search(self, asked: StartSearch, work: Work) -> SearchState:
         subject = self._root.kernel(asked.subject) if asked.subject.endswith((".cu", ".cuh", ".py")) else self._root.task(asked.subject)
-        stem = Path(str(subject)).stem.removesuffix(".task")
+        stem = re.sub(r"[^\w.-]", "_", Path(subject).stem.removesuffix(".task"))
         folder = self._root.new_run(asked.name or f"{stem}-{datetime.now():%Y%m%d-%H%M%S}")
         suffix = ".py" if str(subject).endswith(".py") else ".cu"
         reward = asked.reward if "/" not in asked.reward and not asked.reward.endswith(".toml") else str(self._root.existing(asked.reward))

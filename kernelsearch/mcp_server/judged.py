@@ -13,6 +13,7 @@ from kernelsearch.report.explain import Explanation
 
 _DETAIL = 6000  # characters of a compiler's log
 _DIFFERENCE = 24_000
+_SOURCE = 200_000
 _HALFWAY = "Nothing failed so far. It was not timed, so it has no verdict."
 
 
@@ -124,5 +125,5 @@ def node_evidence(run: str, found: Explanation, nodes: Sequence[Node], *, source
         terms=tuple(TermLine(term=term.name, raw=term.raw, weight=term.weight, adds=term.contribution) for term in found.terms),
         flags=() if node.candidate is None else node.candidate.flags,
         difference=diff.cut(changes, _DIFFERENCE, "in the whole source"),
-        source=own if source else None,
+        source=diff.cut(own, _SOURCE, "in the run folder") if source else None,
     )

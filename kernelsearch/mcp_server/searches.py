@@ -67,13 +67,15 @@ class Searches:
 
     def wait(self, folder: Path, seconds: float, work: Work) -> None:
         """Return when the search is over, or after so many seconds; attempts are told as progress."""
-        told, waited = -1, 0.0
+        told, waited, known = -1, 0.0, -1
         while waited < seconds:
-            state = self.state(folder)
-            if state.nodes and state.nodes[-1].number > told:
-                told = state.nodes[-1].number
-                work.tell(told + 1.0, None if state.limit is None else state.limit + 1.0, _progress(state))
-            if state.state not in ("starting", "running", "stopping"):
+            record = _read(folder)
+            if (size := _size(folder / "journal.jsonl")) != known:  # a long journal is not read for nothing
+                known, state = size, self.state(folder)
+                if state.nodes and state.nodes[-1].number > told:
+                    told = state.nodes[-1].number
+                    work.tell(told + 1.0, None if state.limit is None else state.limit + 1.0, _progress(state))
+            if record is None or not _alive(record):
                 return
             work.sleep(_LOOK_S)
             waited += _LOOK_S
@@ -167,6 +169,14 @@ def _log(folder: Path) -> Path:
 
 def _record(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.search.json")
+
+
+def _size(file: Path) -> int:
+    """Of a file, in bytes; 0 while it is not there."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _read(folder: Path) -> Record | None:

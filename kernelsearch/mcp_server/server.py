@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,8 @@ def tools(desk: Desk) -> tuple[Tool, ...]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve one client on standard input and output until it goes."""
+    """Serve one client on standard input and output until it goes. Relative paths are the root's from here on."""
+    os.chdir(settings.root)
     asyncio.run(_serve(settings))
 
 

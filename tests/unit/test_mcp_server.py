@@ -1,0 +1,246 @@
+"""The MCP server as an agent has it: the real process, spoken to by the SDK's own client over stdio, on the emulated device."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import runs
+from kernelsearch.cli import group, run
+
+mcp = pytest.importorskip("mcp", reason="the MCP server needs the SDK (pip install kernelsearch[mcp])")
+anyio = pytest.importorskip("anyio.from_thread")
+
+KERNEL = """__global__ void scale(const float* x, float* y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = 2.0f * x[i];
+}
+
+extern "C" void solve(const float* x, float* y, int n) {
+    scale<<<(n + 63) / 64, 64>>>(x, y, n);
+}
+"""
+TASK = """name = "scale"
+source = "scale.cu"
+args = [
+  { name = "x", kind = "input", dtype = "f32", shape = ["n"] },
+  { name = "y", kind = "output", dtype = "f32", shape = ["n"] },
+  { name = "n", kind = "size", dtype = "i32" },
+]
+cases = [{ sizes = { n = 4096 }, timed = true }, { sizes = { n = 1000 } }]
+inputs = { distributions = ["normal"] }
+reference = { python = "reference.py:scale" }
+"""
+TOOLS = ["check_task", "evaluate", "start_search", "watch_search", "stop_search", "read_node"]
+PATIENCE_S = 60.0
+
+
+class Agent:
+    """A client with its server. Each test calls tools by name; progress is kept."""
+
+    def __init__(self, portal, client, root: Path) -> None:
+        self._portal, self._client, self.root = portal, client, root
+        self.progress: list[tuple[float, float | None, str]] = []
+
+    def tools(self):
+        return self._portal.call(self._client.list_tools).tools
+
+    def call(self, tool: str, **arguments):
+        return self._portal.call(self._call, tool, arguments)
+
+    def later(self, tool: str, **arguments):
+        """The same, as a future; to cancel that cancels the request."""
+        return self._portal.start_task_soon(self._call, tool, arguments)
+
+    async def _call(self, tool, arguments):
+        self.progress.clear()
+        return await self._client.call_tool(tool, arguments, progress_callback=self._heard)
+
+    async def _heard(self, done, total, message) -> None:
+        self.progress.append((done, total, message))
+
+    def result(self, tool: str, **arguments) -> dict:
+        found = self.call(tool, **arguments)
+        assert not found.is_error, found.content[0].text
+        return found.structured_content
+
+    def error(self, tool: str, **arguments) -> str:
+        found = self.call(tool, **arguments)
+        assert found.is_error and found.structured_content is None
+        return found.content[0].text
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory):
+    root = tmp_path_factory.mktemp("root")
+    (root / "scale.cu").write_text(KERNEL)
+    (root / "scale.task.toml").write_text(TASK)
+    (root / "reference.py").write_text("def scale(x, n):\n    return 2.0 * x\n")
+    (root / "broken.cu").write_text(KERNEL.replace("if (i < n)", "if (i < m)"))
+    (root / "wrong.cu").write_text(KERNEL.replace("2.0f", "3.0f"))
+    (root / "endless.cu").write_text(KERNEL.replace("if (i < n)", "while (x[0] == x[0]) { __syncthreads(); }\n    if (i < n)"))
+    (root / "asks.cu").write_text("__global__ void f(float* y, void* what) { y[threadIdx.x] = 1; }\n")
+    runs.write(root / "runs" / "recorded")
+    command = ["-c", "from kernelsearch.cli import main; main()", "mcp", "--root", str(root), "--device", "emulated"]
+    passed_on = {name: os.environ[name] for name in ("PYTHONPATH", "KERNELSEARCH_CACHE", "XDG_CACHE_HOME") if name in os.environ}
+    server = mcp.StdioServerParameters(command=sys.executable, args=command, env=passed_on)
+    with anyio.start_blocking_portal() as portal, portal.wrap_async_context_manager(mcp.Client(server)) as client:
+        yield Agent(portal, client, root)
+
+
+def test_every_tool_says_what_it_takes_and_gives(agent):
+    tools = agent.tools()
+    assert [tool.name for tool in tools] == TOOLS
+    for tool in tools:
+        assert len(tool.description) > 60
+        assert tool.input_schema["additionalProperties"] is False
+        assert all(field.get("description") for field in tool.input_schema["properties"].values()), tool.name
+        assert tool.output_schema["type"] == "object" and tool.output_schema["required"]
+    evaluate = next(tool for tool in tools if tool.name == "evaluate")
+    assert evaluate.input_schema["properties"]["until"]["enum"] == ["build", "verify", "measure", "profile"]
+
+
+def test_a_task_that_can_judge_is_admitted(agent):
+    found = agent.result("check_task", subject="scale.task.toml", run_baseline=False)
+    assert found["admitted"] is True and found["faults"] == [] and found["tried"] > 5
+    assert found["file"] == "scale.task.toml"
+
+
+def test_a_draft_says_what_it_must_be_told(agent):
+    found = agent.result("check_task", subject="asks.cu")
+    assert found["drafted"] is True and found["admitted"] is None
+    assert any("what" in question for question in found["questions"])
+    assert (agent.root / found["file"]).is_file()
+
+
+def test_a_kernel_that_passes_comes_with_time_and_diagnosis_and_tells_its_stages(agent):
+    found = agent.call("evaluate", kernel="scale.cu")
+    told = found.structured_content
+    assert told["verdict"] == "passed" and told["passed"] is True and told["time_kind"] == "modelled"
+    assert told["time_us"] > 0 and told["checks_failed"] == [] and told["checks_passed"] == 2
+    assert told["bottleneck"] and told["evidence"] and told["figures"]
+    assert found.content[0].text.startswith("passed.") and "modelled µs" in found.content[0].text
+    assert [message for _, _, message in agent.progress] == ["build", "verify", "measure", "profile"]
+    assert [done for done, _, _ in agent.progress] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(("kernel", "verdict", "said"), [("broken.cu", "build failed", "m"), ("wrong.cu", "wrong", "y[")])
+def test_a_candidate_that_fails_is_a_result(agent, kernel, verdict, said):
+    told = agent.result("evaluate", kernel=kernel, task="scale.task.toml", until="verify")
+    assert told["verdict"] == verdict and said in told["detail"]
+    assert bool(told["checks_failed"]) is (verdict == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "remedy"),
+    [
+        ("evaluate", {"kernl": "scale.cu"}, "kernl"),
+        ("evaluate", {"kernel": "scale.cu", "until": "yesterday"}, "until"),
+        ("evaluate", {"kernel": "../scale.cu"}, "--root"),
+        ("evaluate", {"kernel": "nowhere.cu"}, "no such file"),
+        ("evaluate", {"kernel": "scale.task.toml"}, "a kernel is"),
+        ("evaluate", {}, "name a kernel"),
+        ("check_task", {"subject": "/etc/passwd"}, "outside the root"),
+        ("start_search", {"subject": "scale.cu", "llm": "mailbox:../letters"}, "outside the root"),
+        ("start_search", {"subject": "scale.cu", "llm": "anthropic:some-model"}, "usd"),
+        ("start_search", {"subject": "scale.cu", "candidates": None}, "limit"),
+        ("start_search", {"subject": "scale.cu", "name": "../x"}, "letters"),
+        ("watch_search", {"run": "no-such"}, "no run.json"),
+        ("watch_search", {"run": "recorded", "wait_s": 1e9}, "600"),
+        ("stop_search", {"run": "recorded"}, "Ctrl-C"),
+        ("read_node", {"run": "recorded", "node": 99}, "no node 99"),
+    ],
+)
+def test_what_is_not_the_candidates_fault_is_an_error_with_its_remedy(agent, tool, arguments, remedy):
+    assert remedy in agent.error(tool, **arguments)
+
+
+def test_a_command_that_refuses_gives_its_own_sentence(agent):
+    found = agent.result("start_search", subject="scale.cu", strategy="astrology", name="stars")
+    assert found["state"] == "failed" and "astrology" in found["said"]
+
+
+def test_an_unknown_tool_is_an_error_of_the_protocol(agent):
+    with pytest.raises(mcp.MCPError, match="there are check_task"):
+        agent.call("compile")
+
+
+def test_a_recorded_run_is_read_with_its_evidence(agent):
+    state = agent.result("watch_search", run="recorded", last=3)
+    assert state["state"] == "recorded" and len(state["nodes"]) == 3 and state["best"] is not None
+    best = agent.result("read_node", run="recorded")
+    assert best["number"] == state["best"] and best["judged"]["passed"] is True
+    assert best["reward"] is not None and best["difference"].startswith("@@") and best["source"] is None
+    first = agent.result("read_node", run="recorded", node=0, source=True)
+    assert first["source"] == runs.SOURCE and first["difference"] == ""
+    json.dumps(best, allow_nan=False)
+
+
+def test_a_search_is_started_watched_and_stopped(agent):
+    started = agent.result("start_search", subject="scale.cu", name="letters", llm="mailbox:box", candidates=9)
+    assert started["state"] == "running" and started["run"] == "runs/letters"
+    assert "already" in agent.error("start_search", subject="scale.cu", name="letters")
+    watched = agent.later("watch_search", run="letters", wait_s=PATIENCE_S)
+    until(lambda: any("baseline: passed" in message for _, _, message in agent.progress))
+    assert agent.progress[-1][:2] == (1.0, 10.0)
+    watched.cancel()
+    state = agent.result("watch_search", run="letters")
+    assert state["state"] == "running" and state["best"] == 0 and state["nodes"][0]["status"] == "passed"
+    letters = agent.root / "box"
+    until((letters / "0001.prompt.md").exists)
+    stopped = agent.later("stop_search", run="letters")
+    until(lambda: any("stopping" in message for _, _, message in agent.progress))
+    until(lambda: answered(letters) and stopped.done())  # what is under way may end, and each bad answer is asked for again
+    state = stopped.result().structured_content
+    assert state["state"] == "ended" and state["report"] == "runs/letters/report.html"
+    assert state["said"] == "stopped by the user" and state["nodes"][-1]["status"] == "unusable"
+    assert agent.result("stop_search", run="letters")["state"] == "ended"  # nothing more to stop
+
+
+def test_a_cancelled_evaluation_ends_its_process_and_lets_the_next_one_begin(agent):
+    future = agent.later("evaluate", kernel="endless.cu", task="scale.task.toml")
+    until(lambda: any(message == "verify" for _, _, message in agent.progress))
+    assert processes_about(agent.root / "endless.cu")
+    future.cancel()
+    until(lambda: not processes_about(agent.root / "endless.cu"))
+    told = agent.result("evaluate", kernel="scale.cu", until="build")
+    assert told["verdict"] is None and told["passed"] is False and told["stage"] == "build"  # built is no verdict
+    assert told["kernels"] == [] or told["kernels"][0]["registers"] > 0  # without nvcc nothing is known of them
+    assert told["time_us"] is None and told["checks_passed"] == 0
+
+
+def test_nobody_can_be_served_from_nowhere(tmp_path, capsys):
+    assert run(group, "kernelsearch", ["mcp", "--root", str(tmp_path / "nowhere")]) == 2
+    assert "no folder" in capsys.readouterr().err
+
+
+def until(true, patience_s: float = PATIENCE_S) -> None:
+    end = time.monotonic() + patience_s
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError("it did not come to that")
+        time.sleep(0.05)
+
+
+def answered(letters: Path) -> bool:
+    for prompt in letters.glob("*.prompt.md"):
+        answer = prompt.with_name(prompt.name.replace("prompt", "answer"))
+        if not answer.exists():
+            answer.write_text("I have no idea.")
+    return True
+
+
+def processes_about(file: Path) -> list[str]:
+    """Command lines that name a file."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = line.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(file) in text:
+            found.append(text)
+    return found
