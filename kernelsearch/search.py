@@ -20,13 +20,16 @@ import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.model import Attempt, Budget, Environment, Node, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.book import book, check_chooser, open_chooser
+from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
-from kernelsearch.strategy import open_strategy
+from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
 from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
@@ -102,6 +105,8 @@ class Run:
     watch: Watch
     stop: threading.Event
     before: float = 0.0
+    chooser: Chooser | None = None  # names directives where the strategy does not
+    lessons: Lessons | None = None
 
 
 def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
@@ -109,7 +114,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
     clock = _Clock(run.before)
     for node in journal.nodes:
         worker.remember(node)
-        strategy.tell(node)
+        _tell(node, run, strategy, journal)
     if not journal.nodes:
         _record(worker.submit(Request()).result(), run, strategy, journal, clock, pending=0)
     pending: set[Future[Attempt]] = set()
@@ -119,7 +124,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
                 break
-            pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
+            pending.add(worker.submit(_request(proposal, run, journal)))
         if not pending:
             return ended or "nothing left to try"
         done, pending = _wait(pending, run, clock)
@@ -127,6 +132,22 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             return _over(run, journal, clock, len(pending)) or "stopped by the user"
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
+
+
+def _request(proposal: Proposal, run: Run, journal: Journal) -> Request:
+    """The strategy says where to go on, the chooser how, where it may; lessons of the whole run go along."""
+    context = journal.context(proposal)
+    if run.lessons is not None:
+        context = replace(context, lessons=run.lessons.lines())
+    return Request(proposal=proposal if run.chooser is None else run.chooser.choose(proposal, context), context=context)
+
+
+def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
+    parent = None if node.parent is None else journal.nodes[node.parent]
+    strategy.tell(node)
+    for listener in (run.chooser, run.lessons):
+        if listener is not None:
+            listener.tell(node, parent)
 
 
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
@@ -151,7 +172,7 @@ def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[F
 def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
-    strategy.tell(node)
+    _tell(node, run, strategy, journal)
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
@@ -188,7 +209,8 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
+    check_chooser(spec.playbook)
+    spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
         if why := admission.unsound(task, lab.scratch):
@@ -216,6 +238,14 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
                 other = f"times from {lab.environment.device} are not comparable with it"
                 watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
             return _search_in(home, lab, tools, budget or home.spec.budget, watch, stop)
+
+
+def _resolved(spec: RunSpec) -> RunSpec:
+    """With the name of a strategy where the choice was left to us, so that a resumed run goes on with the same one."""
+    if spec.strategy != AUTO:
+        return spec
+    name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
+    return replace(spec, strategy=name, strategy_reason=reason)
 
 
 def _open_lab(spec: RunSpec) -> Lab:
@@ -257,6 +287,8 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
+        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=lab.hardware),
+        lessons=Lessons(book()),
     )
     worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
     with closing(worker):

@@ -51,6 +51,27 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Look up ways to make a kernel faster: which fit its diagnosis, with the reason; one of them in full with an example; or all.
+
+    Name a kernel that you evaluated with until "profile", so that its counters are known, or a run and an attempt. Then look the promising
+    ones up by name, for what they need and what to mind.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _CONFIG
+    name: str = ""
+    """A directive, to be told in full."""
+    kernel: str = ""
+    """What fits this .cu file."""
+    task: str = ""
+    """The task that it was evaluated against, where that was named."""
+    run: str = ""
+    """What fits an attempt of this run."""
+    node: int | None = None
+    """The attempt's number. null: the best."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartSearch:
     """Start a search for a faster version of a kernel, and return at once. It goes on in the background, also when this server ends.
 

@@ -15,17 +15,20 @@ from kernelsearch.admission import Line
 from kernelsearch.draft import draft
 from kernelsearch.errors import SandboxBroken, UsageError
 from kernelsearch.evaluate import STAGES, Halfway
-from kernelsearch.mcp_server.asked import CheckTask, Evaluate, ReadNode, StartSearch, StopSearch, WatchSearch
+from kernelsearch.mcp_server import lookup
+from kernelsearch.mcp_server.asked import CheckTask, Evaluate, LookUp, ReadNode, StartSearch, StopSearch, WatchSearch
 from kernelsearch.mcp_server.judged import judged, node_evidence
 from kernelsearch.mcp_server.root import Root
 from kernelsearch.mcp_server.searches import Searches
 from kernelsearch.mcp_server.settings import Settings
-from kernelsearch.mcp_server.told import Judged, NodeEvidence, SearchState, TaskChecked, Trial
+from kernelsearch.mcp_server.told import Found, Judged, NodeEvidence, SearchState, TaskChecked, Trial
 from kernelsearch.mcp_server.work import Work, notes
 from kernelsearch.model import Evaluation
+from kernelsearch.playbook import situation
 from kernelsearch.report import html, rescore
 from kernelsearch.report.explain import explain
 from kernelsearch.store.files import put
+from kernelsearch.store.rundir import RunFolder
 
 _ELEMENTS = 1 << 23  # of the largest tensor in a drafted task's timed case, as `kernelsearch init` has it
 _PATHS = ("mailbox:", "replay:")  # proposers that name a file or folder
@@ -40,6 +43,7 @@ class Desk:
         self._settings = settings
         self._root = Root(path=settings.root)
         self._searches = Searches(self._root)
+        self._profiled: dict[tuple[str, str], Evaluation] = {}  # by source and task, for the playbook
 
     def check_task(self, asked: CheckTask, work: Work) -> TaskChecked:
         given = Path(asked.subject)
@@ -112,7 +116,39 @@ class Desk:
         with work.turn():
             ended = work.command(["evaluate", *options, "--", *(subject or task)], cwd=self._root.path, heard=hear)
         assumed = heard.get("task", {}).get("assumptions", ())
-        return judged(_found(heard, ended.stderr), assumed, notes(ended.stderr))
+        found = _found(heard, ended.stderr)
+        if isinstance(found, Evaluation) and found.profile is not None and asked.kernel:
+            self._profiled[catalog.read(Path(subject[0])), asked.task] = found
+        return judged(found, assumed, notes(ended.stderr))
+
+    def look_up(self, asked: LookUp, work: Work) -> Found:
+        if sum(map(bool, (asked.name, asked.kernel, asked.run))) > 1:
+            raise UsageError("name one of name, kernel and run")
+        if asked.kernel:
+            return self._fitting_kernel(asked)
+        if asked.run:
+            return self._fitting_node(asked)
+        return lookup.one(asked.name) if asked.name else lookup.everything()
+
+    def _fitting_kernel(self, asked: LookUp) -> Found:
+        source = catalog.read(self._root.kernel(asked.kernel))
+        evaluation = self._profiled.get((source, asked.task))
+        device = "" if evaluation is None else evaluation.environment.device
+        task = catalog.task(self._root.task(asked.task)) if asked.task and not asked.task.endswith(".py") else None
+        given = situation(source, evaluation, task, catalog.hardware_of(device, self._settings.hardware))
+        return lookup.fitting(given, counters=evaluation is not None)
+
+    def _fitting_node(self, asked: LookUp) -> Found:
+        run = RunFolder.open(self._root.run(asked.run))
+        if asked.node is not None and not 0 <= asked.node < len(run.nodes):
+            raise UsageError(f"{asked.run} has no node {asked.node}; it has {len(run.nodes)}")
+        node = run.journal.best if asked.node is None else run.nodes[asked.node]
+        if node is None or node.candidate is None:
+            raise UsageError(f"{asked.run}: there is no kernel in {'it' if asked.node is None else f'node {asked.node}'}")
+        evaluation = node.evaluation
+        hardware = catalog.hardware_of(run.environment.device, run.spec.hardware)
+        given = situation(node.candidate.source, evaluation, run.task, hardware)
+        return lookup.fitting(given, counters=evaluation is not None and evaluation.profile is not None)
 
     def start_search(self, asked: StartSearch, work: Work) -> SearchState:
         subject = self._root.kernel(asked.subject) if asked.subject.endswith((".cu", ".cuh", ".py")) else self._root.task(asked.subject)

@@ -27,9 +27,9 @@ from kernelsearch.mcp_server.settings import Settings
 from kernelsearch.mcp_server.work import Cancelled, Work
 
 _INSTRUCTIONS = """\
-Makes CUDA kernels faster under verification. Order of work: check_task on the kernel; evaluate it to learn its bottleneck; write a changed
-kernel to a NEW file and evaluate that with `task` set, so that it is held against the old one; keep what passes and is faster by more than
-its interval. Or start_search, and watch_search with wait_s. Times called modelled were not measured. A verdict other than passed means
+Makes CUDA kernels faster under verification. Order of work: check_task on the kernel; evaluate it to learn its bottleneck;
+look_up_playbook for what fits it; write a changed kernel to a NEW file and evaluate that with `task` set, so that it is held against the old one; keep what passes and is faster: its whole
+interval above 1. Or start_search, and watch_search with wait_s. Times called modelled were not measured. A verdict other than passed means
 that the kernel is not to be used, however fast it is; to make the task or its tolerance easier is no improvement of the kernel."""
 _FINISH_S = 10.0  # for a progress message to leave; longer, and nobody reads
 
@@ -70,6 +70,15 @@ def tools(desk: Desk) -> tuple[Tool, ...]:
             text=text.task_checked,
         ),
         Tool(name="evaluate", title="Judge a kernel", takes=asked.Evaluate, gives=told.Judged, run=desk.evaluate, text=text.judged),
+        Tool(
+            name="look_up_playbook",
+            title="Look up ways to make a kernel faster",
+            takes=asked.LookUp,
+            gives=told.Found,
+            run=desk.look_up,
+            text=text.found,
+            reads=True,
+        ),
         Tool(
             name="start_search",
             title="Start a search",

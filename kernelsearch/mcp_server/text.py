@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kernelsearch.mcp_server.told import Judged, NodeEvidence, NodeLine, SearchState, TaskChecked
+from kernelsearch.mcp_server.told import Found, Judged, NodeEvidence, NodeLine, SearchState, TaskChecked
 from kernelsearch.report import words
 
 _FEW = 8
@@ -54,6 +54,19 @@ def _over(speedup: float | None, interval: tuple[float, float] | None) -> str:
         return ""
     sure = "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}] at 99 %"
     return f", {speedup:.3f}x{sure} the task's own kernel"
+
+
+def found(told: Found) -> str:
+    lines = [f"limit: {told.bottleneck}: {told.evidence}"] if told.bottleneck else []
+    if told.unfit and not told.counters:
+        lines.append("No counters of this kernel are at hand: evaluate it with until profile first, or take what follows with doubt.")
+    for way in told.ways:
+        promise = "" if way.promise is None else f" (promise {way.promise:.2f}: {way.reason})"
+        lines.append(f"{way.name}: {way.title}{promise}")
+        lines += [f"    {way.does}"] if way.promise is not None or told.example else []
+    lines += [told.example, f"when: {told.when}" if told.when else "", f"mind: {told.mind}"] if told.example else []
+    lines += [f"does not fit: {', '.join(told.unfit)}"] if told.unfit else []
+    return "\n".join(lines)
 
 
 def search_state(found: SearchState) -> str:

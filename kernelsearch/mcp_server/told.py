@@ -109,6 +109,38 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A directive of the playbook. `promise` is from 0 to 1: what is expected of it before it was tried."""
+
+    name: str
+    title: str
+    does: str
+    relieves: tuple[str, ...]
+    reason: str
+    """Why it fits."""
+    promise: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the playbook has."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _CONFIG
+    bottleneck: str | None
+    evidence: str
+    counters: bool
+    """Counters of that very kernel were at hand; else only its source was, and much is not known."""
+    ways: tuple[Way, ...]
+    """The most promising first."""
+    unfit: Mapping[str, str]
+    """Directives that do not fit, with the reason."""
+    example: str
+    """Of the one that was named; and what follows too."""
+    when: str
+    mind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLine:
     """One attempt of a search. Number 0 is the kernel that it began with."""
 

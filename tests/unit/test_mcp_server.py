@@ -34,7 +34,7 @@ cases = [{ sizes = { n = 4096 }, timed = true }, { sizes = { n = 1000 } }]
 inputs = { distributions = ["normal"] }
 reference = { python = "reference.py:scale" }
 """
-TOOLS = ["check_task", "evaluate", "start_search", "watch_search", "stop_search", "read_node"]
+TOOLS = ["check_task", "evaluate", "look_up_playbook", "start_search", "watch_search", "stop_search", "read_node"]
 PATIENCE_S = 60.0
 
 
@@ -125,6 +125,9 @@ def test_a_kernel_that_passes_comes_with_time_and_diagnosis_and_tells_its_stages
     assert found.content[0].text.startswith("passed.") and "modelled µs" in found.content[0].text
     assert [message for _, _, message in agent.progress] == ["build", "verify", "measure", "profile"]
     assert [done for done, _, _ in agent.progress] == [1.0, 2.0, 3.0, 4.0]
+    found = agent.result("look_up_playbook", kernel="scale.cu")  # what was just learnt of it is not forgotten
+    assert found["counters"] is True and found["bottleneck"] == told["bottleneck"]
+    assert all(told["bottleneck"] in way["relieves"] for way in found["ways"])
 
 
 @pytest.mark.parametrize(("kernel", "verdict", "said"), [("broken.cu", "build failed", "m"), ("wrong.cu", "wrong", "y[")])
@@ -152,6 +155,9 @@ def test_a_candidate_that_fails_is_a_result(agent, kernel, verdict, said):
         ("watch_search", {"run": "recorded", "wait_s": 1e9}, "600"),
         ("stop_search", {"run": "recorded"}, "Ctrl-C"),
         ("read_node", {"run": "recorded", "node": 99}, "no node 99"),
+        ("look_up_playbook", {"name": "magic"}, "there are"),
+        ("look_up_playbook", {"name": "x", "run": "y"}, "one of"),
+        ("look_up_playbook", {"run": "recorded", "node": 99}, "no node 99"),
     ],
 )
 def test_what_is_not_the_candidates_fault_is_an_error_with_its_remedy(agent, tool, arguments, remedy):
@@ -161,6 +167,18 @@ def test_what_is_not_the_candidates_fault_is_an_error_with_its_remedy(agent, too
 def test_a_command_that_refuses_gives_its_own_sentence(agent):
     found = agent.result("start_search", subject="scale.cu", strategy="astrology", name="stars")
     assert found["state"] == "failed" and "astrology" in found["said"]
+
+
+def test_the_playbook_is_looked_up_by_name_by_source_and_by_attempt(agent):
+    everything = agent.result("look_up_playbook")
+    assert len(everything["ways"]) > 20 and everything["unfit"] == {}
+    name = everything["ways"][0]["name"]
+    one = agent.result("look_up_playbook", name=name)
+    assert [way["name"] for way in one["ways"]] == [name] and one["example"] and one["mind"]
+    source = agent.call("look_up_playbook", kernel="wrong.cu", task="core/gelu")
+    assert source.structured_content["counters"] is False and "until profile" in source.content[0].text
+    node = agent.result("look_up_playbook", run="recorded", node=0)
+    assert node["counters"] is True and node["bottleneck"] and node["ways"] and node["ways"][0]["reason"]
 
 
 def test_an_unknown_tool_is_an_error_of_the_protocol(agent):
