@@ -93,7 +93,7 @@ class StartSearch:
     usd: float | None = None
     """Money for a model, at most. Must be given with a model that costs."""
     strategy: str = "mcts"
-    """mcts, greedy, best-of-n, or another that this version has."""
+    """mcts, priority, beam, best-first, evolve, forest, fsr, greedy, best-of-n, or auto, which picks one and says why."""
     reward: str = "default"
     """A reward profile by name, or a .toml file below the root."""
     seed: int = 0

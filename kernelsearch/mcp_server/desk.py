@@ -34,6 +34,7 @@ _ELEMENTS = 1 << 23  # of the largest tensor in a drafted task's timed case, as 
 _PATHS = ("mailbox:", "replay:")  # proposers that name a file or folder
 _FREE = ("rules", *_PATHS)
 _LONGEST_WAIT_S = 600.0
+_REMEMBERED = 64  # evaluations, for the playbook
 
 
 class Desk:
@@ -119,6 +120,8 @@ class Desk:
         found = _found(heard, ended.stderr)
         if isinstance(found, Evaluation) and found.profile is not None and asked.kernel:
             self._profiled[catalog.read(Path(subject[0])), asked.task] = found
+            if len(self._profiled) > _REMEMBERED:
+                del self._profiled[next(iter(self._profiled))]
         return judged(found, assumed, notes(ended.stderr))
 
     def look_up(self, asked: LookUp, work: Work) -> Found:

@@ -28,9 +28,10 @@ from kernelsearch.mcp_server.work import Cancelled, Work
 
 _INSTRUCTIONS = """\
 Makes CUDA kernels faster under verification. Order of work: check_task on the kernel; evaluate it to learn its bottleneck;
-look_up_playbook for what fits it; write a changed kernel to a NEW file and evaluate that with `task` set, so that it is held against the old one; keep what passes and is faster: its whole
-interval above 1. Or start_search, and watch_search with wait_s. Times called modelled were not measured. A verdict other than passed means
-that the kernel is not to be used, however fast it is; to make the task or its tolerance easier is no improvement of the kernel."""
+look_up_playbook for what fits it; write a changed kernel to a NEW file and evaluate that with `task` set, so that it is held against the
+old one; keep what passes and is faster: its whole interval above 1. Or start_search, and watch_search with wait_s. Times called modelled
+were not measured. A verdict other than passed means that the kernel is not to be used, however fast it is; to make the task or its
+tolerance easier is no improvement of the kernel."""
 _FINISH_S = 10.0  # for a progress message to leave; longer, and nobody reads
 
 

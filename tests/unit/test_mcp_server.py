@@ -230,6 +230,12 @@ def test_a_cancelled_evaluation_ends_its_process_and_lets_the_next_one_begin(age
     assert told["time_us"] is None and told["checks_passed"] == 0
 
 
+def test_the_skill_knows_every_tool_and_can_be_printed(capsys):
+    assert run(group, "kernelsearch", ["mcp", "--skill"]) == 0
+    said = capsys.readouterr().out
+    assert [tool for tool in TOOLS if f"`{tool}`" not in said] == []
+
+
 def test_nobody_can_be_served_from_nowhere(tmp_path, capsys):
     assert run(group, "kernelsearch", ["mcp", "--root", str(tmp_path / "nowhere")]) == 2
     assert "no folder" in capsys.readouterr().err
