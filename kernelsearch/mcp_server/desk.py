@@ -139,7 +139,7 @@ class Desk:
         device = "" if evaluation is None else evaluation.environment.device
         task = catalog.task(self._root.task(asked.task)) if asked.task and not asked.task.endswith(".py") else None
         given = situation(source, evaluation, task, catalog.hardware_of(device, self._settings.hardware))
-        return lookup.fitting(given, counters=evaluation is not None)
+        return lookup.fitting(given, profiled=evaluation is not None)
 
     def _fitting_node(self, asked: LookUp) -> Found:
         run = RunFolder.open(self._root.run(asked.run))
@@ -151,7 +151,7 @@ class Desk:
         evaluation = node.evaluation
         hardware = catalog.hardware_of(run.environment.device, run.spec.hardware)
         given = situation(node.candidate.source, evaluation, run.task, hardware)
-        return lookup.fitting(given, counters=evaluation is not None and evaluation.profile is not None)
+        return lookup.fitting(given, profiled=evaluation is not None and evaluation.profile is not None)
 
     def start_search(self, asked: StartSearch, work: Work) -> SearchState:
         subject = self._root.kernel(asked.subject) if asked.subject.endswith((".cu", ".cuh", ".py")) else self._root.task(asked.subject)

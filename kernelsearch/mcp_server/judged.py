@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from kernelsearch import guard
@@ -14,6 +15,7 @@ from kernelsearch.report.explain import Explanation
 _DETAIL = 6000  # characters of a compiler's log
 _DIFFERENCE = 24_000
 _SOURCE = 200_000
+_FAR = 1e300  # for an error without end, which JSON cannot tell
 _HALFWAY = "Nothing failed so far. It was not timed, so it has no verdict."
 
 
@@ -60,7 +62,7 @@ def _failed(checks: Sequence[Check]) -> tuple[CheckLine, ...]:
             case=check.case,
             inputs=check.distribution,
             verdict=check.verdict.value,
-            error=min(check.max_error, 1e300),  # JSON has no infinity
+            error=check.max_error if math.isfinite(check.max_error) else _FAR,
             detail=words.clean(check.detail or check.where),
         )
         for check in wrong

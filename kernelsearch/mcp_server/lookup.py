@@ -27,7 +27,7 @@ def one(name: str) -> Found:
     return Found(
         bottleneck=found.bottleneck,
         evidence=found.evidence,
-        counters=found.counters,
+        profiled=found.profiled,
         ways=found.ways,
         unfit=found.unfit,
         example=directive.example,
@@ -36,12 +36,12 @@ def one(name: str) -> Found:
     )
 
 
-def fitting(given: Situation, *, counters: bool) -> Found:
+def fitting(given: Situation, *, profiled: bool) -> Found:
     """What fits a kernel."""
     saturated = catalog.bandit_settings().saturated
     ways = tuple(_way(found.directive, found.reason, round(found.promise, 3)) for found in retrieve(book(), given, saturated=saturated))
     unfit = {found.directive.name: found.reason for found in consider(book(), given, saturated=saturated) if not found.fits}
-    return _found(ways, unfit, given, counters)
+    return _found(ways, unfit, given, profiled)
 
 
 def _way(directive: Directive, reason: str = "", promise: float | None = None) -> Way:
@@ -55,12 +55,12 @@ def _way(directive: Directive, reason: str = "", promise: float | None = None) -
     )
 
 
-def _found(ways: tuple[Way, ...], unfit: dict[str, str] | None = None, given: Situation | None = None, counters: bool = False) -> Found:
+def _found(ways: tuple[Way, ...], unfit: dict[str, str] | None = None, given: Situation | None = None, profiled: bool = False) -> Found:
     limit = None if given is None else given.bottleneck
     return Found(
         bottleneck=None if limit is None else limit.resource.value,
         evidence="" if limit is None else limit.evidence,
-        counters=counters,
+        profiled=profiled,
         ways=ways,
         unfit=unfit or {},
         example="",

@@ -58,8 +58,8 @@ def _over(speedup: float | None, interval: tuple[float, float] | None) -> str:
 
 def found(told: Found) -> str:
     lines = [f"limit: {told.bottleneck}: {told.evidence}"] if told.bottleneck else []
-    if told.unfit and not told.counters:
-        lines.append("No counters of this kernel are at hand: evaluate it with until profile first, or take what follows with doubt.")
+    if told.unfit and not told.profiled:
+        lines.append("This kernel was not profiled: evaluate it with until profile first, or take what follows with doubt.")
     for way in told.ways:
         promise = "" if way.promise is None else f" (promise {way.promise:.2f}: {way.reason})"
         lines.append(f"{way.name}: {way.title}{promise}")

@@ -128,8 +128,8 @@ class Found:
     __pydantic_config__: ClassVar[Mapping[str, object]] = _CONFIG
     bottleneck: str | None
     evidence: str
-    counters: bool
-    """Counters of that very kernel were at hand; else only its source was, and much is not known."""
+    profiled: bool
+    """That very kernel was profiled; else little more than its source is known."""
     ways: tuple[Way, ...]
     """The most promising first."""
     unfit: Mapping[str, str]

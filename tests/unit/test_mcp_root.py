@@ -1,7 +1,10 @@
-"""Which paths an agent may name, whatever links and dots say, and what the server makes of its commands' last words."""
+"""What holds without a client: which paths an agent may name, how commands' last words are read, and what starts no server."""
+
+import sys
 
 import pytest
 
+from kernelsearch.cli import group, run
 from kernelsearch.errors import UsageError
 from kernelsearch.mcp_server.root import Root
 from kernelsearch.mcp_server.work import complaint, our_command
@@ -96,3 +99,19 @@ def test_the_last_complaint_counts_with_the_lines_that_belong_to_it():
 
 def test_modules_are_not_looked_for_where_an_agent_writes():
     assert "-P" in our_command(["doctor"])
+
+
+def test_without_the_sdk_it_says_what_to_install(tmp_path, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mcp" or name == "kernelsearch.mcp_server.server"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    assert run(group, "kernelsearch", ["mcp", "--root", str(tmp_path)]) == 3
+    assert "pip install 'kernelsearch[mcp]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [["--device", "tpu"], ["--metrics", "no-such"], ["--hardware", "abacus"], ["--root", "/no/such/folder"]]
+)
+def test_a_server_that_could_not_work_is_not_started(options, capsys):
+    assert run(group, "kernelsearch", ["mcp", *options]) == 2
+    assert capsys.readouterr().err.startswith("kernelsearch: ")

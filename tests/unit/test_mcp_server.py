@@ -1,8 +1,6 @@
 """The MCP server as an agent has it: the real process, spoken to by the SDK's own client over stdio, on the emulated device."""
 
 import json
-import os
-import sys
 import time
 from pathlib import Path
 
@@ -12,83 +10,23 @@ import runs
 from kernelsearch.cli import group, run
 
 mcp = pytest.importorskip("mcp", reason="the MCP server needs the SDK (pip install kernelsearch[mcp])")
-anyio = pytest.importorskip("anyio.from_thread")
+from mcp_agent import KERNEL, lay_out, serving  # noqa: E402 - it needs the SDK
 
-KERNEL = """__global__ void scale(const float* x, float* y, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = 2.0f * x[i];
-}
-
-extern "C" void solve(const float* x, float* y, int n) {
-    scale<<<(n + 63) / 64, 64>>>(x, y, n);
-}
-"""
-TASK = """name = "scale"
-source = "scale.cu"
-args = [
-  { name = "x", kind = "input", dtype = "f32", shape = ["n"] },
-  { name = "y", kind = "output", dtype = "f32", shape = ["n"] },
-  { name = "n", kind = "size", dtype = "i32" },
-]
-cases = [{ sizes = { n = 4096 }, timed = true }, { sizes = { n = 1000 } }]
-inputs = { distributions = ["normal"] }
-reference = { python = "reference.py:scale" }
-"""
 TOOLS = ["check_task", "evaluate", "look_up_playbook", "start_search", "watch_search", "stop_search", "read_node"]
 PATIENCE_S = 60.0
-
-
-class Agent:
-    """A client with its server. Each test calls tools by name; progress is kept."""
-
-    def __init__(self, portal, client, root: Path) -> None:
-        self._portal, self._client, self.root = portal, client, root
-        self.progress: list[tuple[float, float | None, str]] = []
-
-    def tools(self):
-        return self._portal.call(self._client.list_tools).tools
-
-    def call(self, tool: str, **arguments):
-        return self._portal.call(self._call, tool, arguments)
-
-    def later(self, tool: str, **arguments):
-        """The same, as a future; to cancel that cancels the request."""
-        return self._portal.start_task_soon(self._call, tool, arguments)
-
-    async def _call(self, tool, arguments):
-        self.progress.clear()
-        return await self._client.call_tool(tool, arguments, progress_callback=self._heard)
-
-    async def _heard(self, done, total, message) -> None:
-        self.progress.append((done, total, message))
-
-    def result(self, tool: str, **arguments) -> dict:
-        found = self.call(tool, **arguments)
-        assert not found.is_error, found.content[0].text
-        return found.structured_content
-
-    def error(self, tool: str, **arguments) -> str:
-        found = self.call(tool, **arguments)
-        assert found.is_error and found.structured_content is None
-        return found.content[0].text
 
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
-    (root / "scale.cu").write_text(KERNEL)
-    (root / "scale.task.toml").write_text(TASK)
-    (root / "reference.py").write_text("def scale(x, n):\n    return 2.0 * x\n")
+    lay_out(root, 4096)
     (root / "broken.cu").write_text(KERNEL.replace("if (i < n)", "if (i < m)"))
     (root / "wrong.cu").write_text(KERNEL.replace("2.0f", "3.0f"))
     (root / "endless.cu").write_text(KERNEL.replace("if (i < n)", "while (x[0] == x[0]) { __syncthreads(); }\n    if (i < n)"))
     (root / "asks.cu").write_text("__global__ void f(float* y, void* what) { y[threadIdx.x] = 1; }\n")
     runs.write(root / "runs" / "recorded")
-    command = ["-c", "from kernelsearch.cli import main; main()", "mcp", "--root", str(root), "--device", "emulated"]
-    passed_on = {name: os.environ[name] for name in ("PYTHONPATH", "KERNELSEARCH_CACHE", "XDG_CACHE_HOME") if name in os.environ}
-    server = mcp.StdioServerParameters(command=sys.executable, args=command, env=passed_on)
-    with anyio.start_blocking_portal() as portal, portal.wrap_async_context_manager(mcp.Client(server)) as client:
-        yield Agent(portal, client, root)
+    with serving(root, "--device", "emulated") as found:
+        yield found
 
 
 def test_every_tool_says_what_it_takes_and_gives(agent):
@@ -126,7 +64,7 @@ def test_a_kernel_that_passes_comes_with_time_and_diagnosis_and_tells_its_stages
     assert [message for _, _, message in agent.progress] == ["build", "verify", "measure", "profile"]
     assert [done for done, _, _ in agent.progress] == [1.0, 2.0, 3.0, 4.0]
     found = agent.result("look_up_playbook", kernel="scale.cu")  # what was just learnt of it is not forgotten
-    assert found["counters"] is True and found["bottleneck"] == told["bottleneck"]
+    assert found["profiled"] is True and found["bottleneck"] == told["bottleneck"]
     assert all(told["bottleneck"] in way["relieves"] for way in found["ways"])
 
 
@@ -176,9 +114,9 @@ def test_the_playbook_is_looked_up_by_name_by_source_and_by_attempt(agent):
     one = agent.result("look_up_playbook", name=name)
     assert [way["name"] for way in one["ways"]] == [name] and one["example"] and one["mind"]
     source = agent.call("look_up_playbook", kernel="wrong.cu", task="core/gelu")
-    assert source.structured_content["counters"] is False and "until profile" in source.content[0].text
+    assert source.structured_content["profiled"] is False and "until profile" in source.content[0].text
     node = agent.result("look_up_playbook", run="recorded", node=0)
-    assert node["counters"] is True and node["bottleneck"] and node["ways"] and node["ways"][0]["reason"]
+    assert node["profiled"] is True and node["bottleneck"] and node["ways"] and node["ways"][0]["reason"]
 
 
 def test_an_unknown_tool_is_an_error_of_the_protocol(agent):
@@ -234,11 +172,6 @@ def test_the_skill_knows_every_tool_and_can_be_printed(capsys):
     assert run(group, "kernelsearch", ["mcp", "--skill"]) == 0
     said = capsys.readouterr().out
     assert [tool for tool in TOOLS if f"`{tool}`" not in said] == []
-
-
-def test_nobody_can_be_served_from_nowhere(tmp_path, capsys):
-    assert run(group, "kernelsearch", ["mcp", "--root", str(tmp_path / "nowhere")]) == 2
-    assert "no folder" in capsys.readouterr().err
 
 
 def until(true, patience_s: float = PATIENCE_S) -> None:
