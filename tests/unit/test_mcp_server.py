@@ -20,7 +20,7 @@ PATIENCE_S = 60.0
 def agent(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     lay_out(root, 4096)
-    (root / "broken.cu").write_text(KERNEL.replace("if (i < n)", "if (i < m)"))
+    (root / "reader.cu").write_text('#include "/etc/passwd"\n' + KERNEL)
     (root / "wrong.cu").write_text(KERNEL.replace("2.0f", "3.0f"))
     (root / "endless.cu").write_text(KERNEL.replace("if (i < n)", "while (x[0] == x[0]) { __syncthreads(); }\n    if (i < n)"))
     (root / "asks.cu").write_text("__global__ void f(float* y, void* what) { y[threadIdx.x] = 1; }\n")
@@ -68,7 +68,7 @@ def test_a_kernel_that_passes_comes_with_time_and_diagnosis_and_tells_its_stages
     assert all(told["bottleneck"] in way["relieves"] for way in found["ways"])
 
 
-@pytest.mark.parametrize(("kernel", "verdict", "said"), [("broken.cu", "build failed", "m"), ("wrong.cu", "wrong", "y[")])
+@pytest.mark.parametrize(("kernel", "verdict", "said"), [("reader.cu", "rejected", "/etc/passwd"), ("wrong.cu", "wrong", "y[")])
 def test_a_candidate_that_fails_is_a_result(agent, kernel, verdict, said):
     told = agent.result("evaluate", kernel=kernel, task="scale.task.toml", until="verify")
     assert told["verdict"] == verdict and said in told["detail"]
@@ -133,6 +133,11 @@ def test_a_recorded_run_is_read_with_its_evidence(agent):
     first = agent.result("read_node", run="recorded", node=0, source=True)
     assert first["source"] == runs.SOURCE and first["difference"] == ""
     json.dumps(best, allow_nan=False)
+    verdicts = set()
+    for number in range(len(runs.nodes())):
+        told = agent.result("read_node", run="recorded", node=number)["judged"]
+        verdicts.add(None if told is None else told["verdict"])
+    assert {"passed", "wrong", "build failed"} <= verdicts
 
 
 def test_a_search_is_started_watched_and_stopped(agent):
