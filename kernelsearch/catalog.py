@@ -76,6 +76,13 @@ def hardware(name: str) -> Hardware:
     return codec.hardware_from_toml(read(file), where=str(file))
 
 
+def hardware_of(device: str, named: str = "") -> Hardware | None:
+    """The profile behind a recorded device: the one that was named then, else that of the GPU in the device's name, if there is one."""
+    if named:
+        return hardware(named)
+    return next((found for name in profile_names("hardware") if (found := hardware(name)).name in device), None)
+
+
 def calibration_file(uuid: str, driver: str) -> Path:
     """Where the calibration of one GPU with one driver is kept: another driver may launch, clock and schedule otherwise."""
     return paths.cache() / "calibration" / (re.sub(r"[^\w.-]", "_", f"{uuid}_{driver}") + ".toml")

@@ -6,7 +6,7 @@ The candidate's failures are verdicts; only ours raise. There is no branch here 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from kernelsearch.model import (
     Candidate,
     Check,
     Confirmation,
+    Environment,
     Evaluation,
     Finding,
     Hazard,
@@ -35,12 +36,32 @@ class Incumbent:
     measurement: Measurement
 
 
+STAGES = ("build", "verify", "measure", "profile")  # where an evaluation may be asked to stop, in order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halfway:
+    """Evidence without a verdict: nothing failed up to and with the stage `until`, and no more was asked for."""
+
+    candidate: str  # digest
+    until: str
+    findings: tuple[Finding, ...]
+    build: Build
+    checks: tuple[Check, ...]
+    environment: Environment
+    seconds: Mapping[str, float]
+
+
 class Failed(Exception):
     """The candidate did not pass a stage: how, and why."""
 
     def __init__(self, verdict: Verdict, detail: str) -> None:
         super().__init__(detail)
         self.verdict, self.detail = verdict, detail
+
+
+class _Enough(Exception):
+    """What was asked for is done."""
 
 
 Known = Callable[[str], Evaluation | None]  # the evaluation of a candidate whose build has this `guard.code_digest`
@@ -52,7 +73,23 @@ def evaluate(
     """Judge `candidate`, or give the evaluation of one that was compiled to the same code and is `known`.
 
     Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
-    trail = _Trail(candidate, task, lab)
+    return _judge(_Trail(candidate, task, lab), incumbent, known)
+
+
+def examine(candidate: Candidate, task: Task, lab: Lab, *, until: str, watch: Callable[[str], None]) -> Evaluation | Halfway:
+    """The same up to and with the stage `until`; `watch` is told the name of each stage as it begins.
+
+    What fails on the way has its verdict. What does not has one only if it was measured: no kernel passes that was not timed.
+    """
+    trail = _Trail(candidate, task, lab, watch=watch, until=until)
+    try:
+        return _judge(trail, None, lambda code: None)
+    except _Enough:
+        return trail.end(Verdict.PASSED) if trail.measurement is not None else trail.halfway()
+
+
+def _judge(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation:
+    candidate, task, lab = trail.candidate, trail.task, trail.lab
     try:
         trail.note(guard.check(candidate, task))
         with trail.stage("build"):
@@ -149,6 +186,8 @@ class _Trail:
     candidate: Candidate
     task: Task
     lab: Lab
+    watch: Callable[[str], None] | None = None
+    until: str = STAGES[-1]
     findings: tuple[Finding, ...] = ()
     build: Build | None = None
     checks: tuple[Check, ...] = ()
@@ -161,6 +200,10 @@ class _Trail:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        if name in STAGES and STAGES.index(name) > STAGES.index(self.until):
+            raise _Enough
+        if self.watch is not None:
+            self.watch(name)
         start = time.perf_counter()
         try:
             yield
@@ -178,6 +221,19 @@ class _Trail:
         if build.failure is not None:
             raise Failed(build.failure, build.log)
         return build
+
+    def halfway(self) -> Halfway:
+        if self.build is None:
+            raise AssertionError("an evaluation goes as far as the build at least")
+        return Halfway(
+            candidate=digest.candidate(self.candidate),
+            until=self.until,
+            findings=self.findings,
+            build=self.build,
+            checks=self.checks,
+            environment=self.lab.environment,
+            seconds=dict(self.seconds),
+        )
 
     def end(self, verdict: Verdict, detail: str = "") -> Evaluation:
         return Evaluation(

@@ -1,6 +1,6 @@
 """Where our data folders and the user's caches lie.
 
-In a checkout `tasks/`, `profiles/` and `sandbox/` are at the top level; in an installed wheel they are inside the package.
+In a checkout `tasks/`, `profiles/`, `sandbox/` and `SKILL.md` are at the top level; in an installed wheel they are inside the package.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _locks: dict[Path, int] = {}  # descriptors of the scratch folders of this proce
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def data(folder: str) -> Path:
-    """The folder `tasks`, `profiles` or `sandbox`."""
-    installed = _PACKAGE / "_data" / folder
-    return installed if installed.is_dir() else _PACKAGE.parent / folder
+def data(name: str) -> Path:
+    """The folder `tasks`, `profiles` or `sandbox`, or the file `SKILL.md`."""
+    installed = _PACKAGE / "_data" / name
+    return installed if installed.exists() else _PACKAGE.parent / name
 
 
 def cache() -> Path:

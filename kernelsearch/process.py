@@ -200,6 +200,13 @@ class Running:
             cut=self._out.cut or self._err.cut,
         )
 
+    def interrupt(self) -> None:
+        """SIGINT to the leader alone, which may tidy up before it ends. Harmless when it has ended already."""
+        with self._brief:
+            if self._popen.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(self._popen.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """SIGKILL to the whole group, and its remains taken away. Harmless when it has ended already."""
         self._signal()  # wakes the thread that waits, which then gives up the lock
@@ -314,3 +321,19 @@ def run(
 ) -> Finished:
     """Run `command` with an empty standard input to its end or to its deadline. Raises as `start` does."""
     return start(command, env=env, cwd=cwd, pass_fds=pass_fds, output_bytes=output_bytes).wait(timeout_s)
+
+
+def detach(command: Sequence[str], *, cwd: Path, log: Path) -> int:
+    """Start `command` in a session of its own, to go on when we end; what it prints is appended to `log`. Returns its number.
+
+    Raises `ToolMissing` as `start` does, `OSError` when `log` cannot be written.
+    """
+    with log.open("ab") as output:
+        try:
+            popen = subprocess.Popen(
+                list(command), cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, close_fds=True, start_new_session=True
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            raise ToolMissing(f"cannot start {command[0]}: {error.strerror}: {error.filename}") from error
+    threading.Thread(target=popen.wait, daemon=True).start()  # or it would stay in the process table after its end
+    return popen.pid

@@ -30,6 +30,7 @@ DOORS = {
     "click": ("kernelsearch/cli/",),
     "cupy": ("sandbox/runner/",),
     "httpx2": ("kernelsearch/llm/",),
+    "mcp": ("kernelsearch/mcp_server/server.py",),
     "jinja2": ("kernelsearch/templates.py",),
     "networkx": ("kernelsearch/report/export.py",),
     "numpy": (

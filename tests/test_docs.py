@@ -67,6 +67,15 @@ def test_the_task_file_of_the_readme_is_one():
     assert len(task.cases) == 2
 
 
+def test_the_skill_begins_with_what_agents_choose_it_by():
+    text = (ROOT / "SKILL.md").read_text()
+    _, head, body = text.split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in head.splitlines())
+    assert fields["name"] == "kernelsearch" and 50 < len(fields["description"]) <= 1024
+    assert body.lstrip().startswith("# ") and len(text) < 20_000  # it is read into a context
+    assert tomllib.loads("".join(blocks(body, "toml")))["reference"]["python"].endswith(":row_sum")
+
+
 def test_makefile_explains_every_target():
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)

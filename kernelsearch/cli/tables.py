@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelsearch import guard
-from kernelsearch.model import Evaluation, Measurement, Profile, Task
+from kernelsearch.evaluate import Halfway
+from kernelsearch.model import Check, Evaluation, Finding, Measurement, Profile, Task
 from kernelsearch.report import evidence, timing, words
 from kernelsearch.suite import Row
 
@@ -68,17 +69,37 @@ def show_evaluation(evaluation: Evaluation, task: Task) -> None:
         click.echo(f"walls: {' · '.join(walls)}")
     if evaluation.detail:
         click.echo(words.clean(evaluation.detail))
-    _show_findings(evaluation)
-    if evaluation.checks:
-        click.echo()
-        rows = [(c.case, c.distribution, c.verdict.value, f"{c.max_error:.3g}", c.detail or c.where) for c in evaluation.checks]
-        show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
+    _show_findings(evaluation.findings)
+    for hazard in evaluation.hazards:
+        doubt = f" (doubtful: {hazard.doubt})" if hazard.doubt else ""
+        click.echo(words.clean(f"{hazard.tool}: {hazard.message}{doubt}"))
+    _show_checks(evaluation.checks)
     if evaluation.passed and evaluation.measurement is not None:
         _show_times(evaluation.measurement, unit)
     if second := evidence.trust(evaluation):
         click.echo(words.clean(second))
     if evaluation.profile is not None:
         _show_profile(evaluation.profile, words.bottleneck(evaluation))
+
+
+def show_halfway(found: Halfway, task: Task) -> None:
+    """Evidence without a verdict: what the compiler made of it, and checks if it was run."""
+    click.echo(f"{task.name}: nothing failed up to {found.until}; on {found.environment.device}")
+    _show_findings(found.findings)
+    if found.build.resources:
+        click.echo()
+        rows = [
+            (r.kernel, str(r.registers), str(r.spill_store_bytes + r.spill_load_bytes), str(r.shared_bytes)) for r in found.build.resources
+        ]
+        show(("kernel", "registers", "spilled bytes", "shared bytes"), rows, right=(1, 2, 3))
+    _show_checks(found.checks)
+
+
+def _show_checks(checks: Sequence[Check]) -> None:
+    if checks:
+        click.echo()
+        rows = [(c.case, c.distribution, c.verdict.value, f"{c.max_error:.3g}", c.detail or c.where) for c in checks]
+        show(("case", "inputs", "verdict", "error / gate", ""), rows, right=(3,))
 
 
 def _show_profile(profile: Profile, bottleneck: str) -> None:
@@ -89,15 +110,12 @@ def _show_profile(profile: Profile, bottleneck: str) -> None:
         click.echo(words.clean(note))
 
 
-def _show_findings(evaluation: Evaluation) -> None:
-    """What the guard and compute-sanitizer had to say."""
-    for finding in evaluation.findings:
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """What the guard had to say."""
+    for finding in findings:
         where = "" if finding.line is None else f"line {finding.line}: "
         strict = "; checked more strictly" if guard.suspicious([finding]) else ""
         click.echo(words.clean(f"{where}{finding.message} [{finding.rule}{strict}]"))
-    for hazard in evaluation.hazards:
-        doubt = f" (doubtful: {hazard.doubt})" if hazard.doubt else ""
-        click.echo(words.clean(f"{hazard.tool}: {hazard.message}{doubt}"))
 
 
 def _show_times(measurement: Measurement, unit: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, TypeVar, cast
 
@@ -58,6 +58,22 @@ def load_json(kind: type[T], text: str | bytes) -> T:
     except ValidationError as error:
         raise UsageError(_problems(error)) from error
     return value
+
+
+def load_table(kind: type[T], table: Mapping[str, object]) -> T:
+    """An object of a dataclass from a table of its fields. Raises `UsageError` as `load_json` does."""
+    hashable: Any = kind
+    try:
+        value: T = _adapter(hashable).validate_python(dict(table))
+    except ValidationError as error:
+        raise UsageError(_problems(error)) from error
+    return value
+
+
+def schema(kind: type[Any]) -> dict[str, Any]:
+    """The JSON schema of a dataclass as `dump_json` writes it; fields are described by the strings below them where it asks for that."""
+    hashable: Any = kind
+    return _adapter(hashable).json_schema(mode="serialization")
 
 
 def hardware_from_toml(text: str, *, where: str) -> Hardware:

@@ -24,7 +24,7 @@ from kernelsearch.search import Ended, NodeDone, Result, Started, Warned
 from kernelsearch.store import files
 from kernelsearch.store.rundir import RunFolder
 
-HEAVY = ("rich", "pydantic", "numpy", "networkx", "jinja2", "tree_sitter", "anthropic", "openai")
+HEAVY = ("rich", "pydantic", "numpy", "networkx", "jinja2", "tree_sitter", "anthropic", "openai", "mcp")
 
 
 def kernelsearch(*args: object) -> int:

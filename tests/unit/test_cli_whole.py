@@ -127,6 +127,9 @@ def test_evaluate_shows_its_evidence(drafted, capsys):
     assert kernelsearch("evaluate", drafted, "--device", "emulated") == 0
     said = capsys.readouterr().out
     assert "softmax: passed." in said and "modelled µs" in said and "error / gate" in said
+    assert kernelsearch("evaluate", drafted, "--device", "emulated", "--until", "verify") == 0
+    said = capsys.readouterr().out
+    assert "softmax: nothing failed up to verify" in said and "error / gate" in said and "passed." not in said
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from paired_lab import TASK, Kernel, PairedDevice, SourceToolchain, candidate, paired_lab
 
 from kernelsearch.device.base import Mode
-from kernelsearch.evaluate import evaluate, repeat
+from kernelsearch.evaluate import STAGES, Halfway, evaluate, examine, repeat
 from kernelsearch.model import TimeKind, Verdict
 
 
@@ -68,6 +68,37 @@ def test_faster_than_the_hardware_can_be_is_implausible(lab):
     done = evaluate(candidate(), TASK, lab(device_with(us=1e-4)))
     assert done.verdict is Verdict.IMPLAUSIBLE and "at least" in done.detail
     assert done.time_us is None and done.profile is None
+
+
+@pytest.mark.parametrize(("until", "modes"), [("build", []), ("verify", [Mode.VERIFY])])
+def test_what_is_stopped_on_the_way_has_evidence_and_no_verdict(lab, until, modes):
+    device, seen = PairedDevice(), []
+    found = examine(candidate(), TASK, lab(device), until=until, watch=seen.append)
+    assert isinstance(found, Halfway) and found.until == until
+    assert seen == list(found.seconds) == list(STAGES[: STAGES.index(until) + 1])
+    assert device.modes == modes and bool(found.checks) is bool(modes)
+    assert found.build.ok
+
+
+def test_a_kernel_that_was_timed_passes_without_a_profile(lab):
+    found = examine(candidate(), TASK, lab(), until="measure", watch=lambda stage: None)
+    assert found.verdict is Verdict.PASSED and found.measurement is not None and found.profile is None
+
+
+def test_what_fails_before_the_stage_asked_for_has_its_verdict(lab):
+    found = examine(candidate(), TASK, lab(device_with(factor=2.1)), until="verify", watch=lambda stage: None)
+    assert found.verdict is Verdict.WRONG and "y[" in found.detail
+
+
+def test_what_a_watcher_raises_ends_it(lab):
+    def watch(stage: str) -> None:
+        if stage == "verify":
+            raise KeyboardInterrupt
+
+    device = PairedDevice()
+    with pytest.raises(KeyboardInterrupt):
+        examine(candidate(), TASK, lab(device), until="profile", watch=watch)
+    assert device.modes == []
 
 
 def test_another_trial_has_fresh_contents_and_processes_and_no_profile(lab):

@@ -205,3 +205,27 @@ def test_many_threads_at_once():
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda n: process.run(["/bin/sh", "-c", f"echo {n}"], timeout_s=60).stdout, range(40)))
     assert results == [f"{n}\n" for n in range(40)]
+
+
+def test_one_that_is_interrupted_may_tidy_up_and_is_reaped():
+    code = "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(300)\nexcept KeyboardInterrupt:\n    print('tidied')"
+    live = process.start(python(code))
+    assert live.read_line(60) == "ready"
+    live.interrupt()
+    assert live.wait(60).stdout == "ready\ntidied\n"
+    live.interrupt()  # nothing is there any more
+
+
+def test_what_is_detached_is_in_a_session_of_its_own_and_writes_to_its_log(tmp_path):
+    log, code = tmp_path / "log", "import os, sys\nprint(os.getsid(0), os.getcwd())\nsys.exit('the end')"
+    log.write_text("before\n")
+    pid = process.detach(python(code), cwd=tmp_path, log=log)
+    end = time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:  # reaped as well, so it is gone altogether
+        time.sleep(0.01)
+    assert sorted(log.read_text().splitlines()) == sorted(["before", f"{pid} {tmp_path}", "the end"])
+
+
+def test_a_program_that_is_not_there_cannot_be_detached(tmp_path):
+    with pytest.raises(ToolMissing, match="no-such-program"):
+        process.detach(["/no-such-program"], cwd=tmp_path, log=tmp_path / "log")

@@ -95,11 +95,9 @@ def _of_node(folder: Path, number: str) -> Situation:
     node = run.nodes[int(number)] if number else run.journal.best
     if node is None or node.candidate is None:
         raise UsageError(f"{folder}: there is no kernel in {f'node {number}' if number else 'it'}")
-    device = run.environment.device
-    fitting = (catalog.hardware(name) for name in catalog.profile_names("hardware"))
-    named = catalog.hardware(run.spec.hardware) if run.spec.hardware else next((h for h in fitting if h.name in device), None)
-    click.echo(f"node {node.number} of {folder}, on {device}")
-    return situation(node.candidate.source, node.evaluation, run.task, named)
+    click.echo(f"node {node.number} of {folder}, on {run.environment.device}")
+    chosen = catalog.hardware_of(run.environment.device, run.spec.hardware)
+    return situation(node.candidate.source, node.evaluation, run.task, chosen)
 
 
 def _show_fitting(given: Situation) -> None:
