@@ -20,7 +20,10 @@ from kernelsearch.errors import KernelSearchError
 from kernelsearch.report.words import clean
 
 # in the order of use
-COMMANDS = ("init", "optimize", "resume", "evaluate", "bench", "report", "explain", "rescore", "tasks", "calibrate", "doctor")
+COMMANDS = (
+    *("init", "optimize", "resume", "worker", "spool", "evaluate", "bench"),
+    *("report", "explain", "rescore", "tasks", "calibrate", "doctor"),
+)
 INTERRUPTED = 130  # as a shell says it of a process ended by Ctrl-C
 
 

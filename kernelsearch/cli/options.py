@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
+from kernelsearch.model.run import LOCAL, SPOOL
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
+WORKER = click.option(
+    "--worker",
+    metavar="WHERE",
+    help="Where candidates are judged: local, or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
+)
 LAB = (
     click.option(
         "--device",
@@ -34,6 +41,7 @@ SEARCH = (
     click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
+    WORKER,
 )
 BUDGET = (
     click.option("--budget", type=click.IntRange(min=0), help="Candidates to try.  [default: 40, unless another limit is given]"),
@@ -72,6 +80,7 @@ class SearchOptions:
     budget: int | None
     minutes: float | None
     usd: float | None
+    worker: str | None = None
 
     def spec(self, name: str, task_digest: str) -> RunSpec:
         """The run specification for one task."""
@@ -87,6 +96,7 @@ class SearchOptions:
             metrics=self.metrics,
             budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,
             parallel=self.parallel,
+            worker=where(self.worker) or LOCAL,
             seed=self.seed,
             secret=self.secret,
             unsafe=self.unsafe,
@@ -100,6 +110,13 @@ class SearchOptions:
                 raise UsageError(f"--llm-option {option!r}: write NAME=VALUE")
             options[name] = value
         return options
+
+
+def where(worker: str | None) -> str:
+    """`worker` as a run keeps it, wherever it is resumed from; empty when none was named."""
+    if worker is None or not worker.startswith(SPOOL) or worker == SPOOL:
+        return worker or ""
+    return f"{SPOOL}{Path(worker.removeprefix(SPOOL)).resolve()}"
 
 
 def limits(budget: int | None, minutes: float | None, usd: float | None) -> Budget | None:

@@ -1,4 +1,4 @@
-"""One attempt: propose an edit, then judge it. A function from request to result that shares nothing but a lab."""
+"""One attempt: propose an edit, then judge it. A function from request to result that shares nothing but a site."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
-from kernelsearch.evaluate import Incumbent, evaluate
-from kernelsearch.lab import Lab
+from kernelsearch.evaluate import Incumbent
 from kernelsearch.llm.base import RefusedReply
 from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
-from kernelsearch.workers.base import Request
+from kernelsearch.workers.base import Request, Site, Work
 from kernelsearch.workers.judged import Judged
 
 
@@ -21,7 +20,7 @@ class Bench:
     """Where attempts at one task are made."""
 
     task: Task
-    lab: Lab
+    site: Site
     proposer: Proposer
     judged: Judged
 
@@ -36,7 +35,7 @@ def attempt(request: Request, bench: Bench) -> Attempt:
 def _baseline(bench: Bench) -> Attempt:
     task = bench.task
     candidate = digest.baseline(task)
-    evaluation = evaluate(candidate, task, bench.lab)
+    evaluation = bench.site.judge(Work(task=task, candidate=candidate))
     bench.judged.put(digest.candidate(candidate), evaluation)
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
 
@@ -47,7 +46,7 @@ def _edit(request: Request, bench: Bench) -> Attempt:
         raise ValueError("an edit needs a proposal and its context")
     while True:
         try:
-            draft = bench.proposer.propose(proposal, context, bench.task, bench.lab.hardware)
+            draft = bench.proposer.propose(proposal, context, bench.task, bench.site.hardware)
         except NothingToPropose as error:
             return Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED, detail=str(error))
         except UnusableReply as error:
@@ -87,7 +86,7 @@ def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, incumbent: In
     with bench.judged.claim(name) as ours:
         if not ours:
             return replace(same, detail="the same kernel is being judged by another attempt")
-        evaluation = evaluate(candidate, bench.task, bench.lab, incumbent)
+        evaluation = bench.site.judge(Work(task=bench.task, candidate=candidate, incumbent=incumbent))
         bench.judged.put(name, evaluation)
     return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
 
