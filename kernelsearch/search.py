@@ -26,7 +26,7 @@ from kernelsearch.propose.base import Proposer
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
-from kernelsearch.strategy import open_strategy
+from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
 from kernelsearch.workers.base import Request, Site, Worker
 from kernelsearch.workers.local import LocalWorker
@@ -203,7 +203,7 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
+    spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     heard = _Heard(watch)
     with closing(open_site(spec, heard.say)) as site:
@@ -235,6 +235,14 @@ def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watc
                 other = f"times from {site.environment.device} are not comparable with it"
                 watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
             return _search_in(home, site, tools, _run(budget or home.spec.budget, home, tools, heard, stop))
+
+
+def _resolved(spec: RunSpec) -> RunSpec:
+    """With the name of a strategy where the choice was left to us, so that a resumed run goes on with the same one."""
+    if spec.strategy != AUTO:
+        return spec
+    name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
+    return replace(spec, strategy=name, strategy_reason=reason)
 
 
 class _Heard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import click
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
 from kernelsearch.model.run import LOCAL, SPOOL
+from kernelsearch.strategy import SUMMARIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_STRATEGIES = "; ".join(f"{name}: {summary}" for name, summary in SUMMARIES.items()) + "."
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
 WORKER = click.option(
@@ -38,7 +40,8 @@ SEARCH = (
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
-    click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
+    click.option("--strategy", default="mcts", show_default=True, help=_STRATEGIES),
+    click.option("--strategy-option", multiple=True, metavar="NAME=NUMBER", help="Passed to the strategy: c, width, candidates …"),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
     WORKER,
@@ -75,6 +78,7 @@ class SearchOptions:
     base_url: str
     llm_option: tuple[str, ...]
     strategy: str
+    strategy_option: tuple[str, ...] = ()
     reward: str
     parallel: int
     budget: int | None
@@ -90,6 +94,7 @@ class SearchOptions:
             device=self.device,
             hardware=self.hardware,
             strategy=self.strategy,
+            strategy_options=self._strategy_options(),
             proposer=self.llm,
             proposer_options=self._proposer_options(),
             reward=self.reward,
@@ -102,14 +107,26 @@ class SearchOptions:
             unsafe=self.unsafe,
         )
 
+    def _strategy_options(self) -> dict[str, float]:
+        options = {}
+        for name, value in _pairs("--strategy-option", self.strategy_option):
+            try:
+                options[name] = float(value)
+            except ValueError as error:
+                raise UsageError(f"--strategy-option {name}={value}: write a number") from error
+        return options
+
     def _proposer_options(self) -> dict[str, str]:
         options = {"base_url": self.base_url} if self.base_url else {}
-        for option in self.llm_option:
-            name, equals, value = option.partition("=")
-            if not (name and equals):
-                raise UsageError(f"--llm-option {option!r}: write NAME=VALUE")
-            options[name] = value
-        return options
+        return {**options, **dict(_pairs("--llm-option", self.llm_option))}
+
+
+def _pairs(name: str, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for option in given:
+        key, equals, value = option.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{name} {option!r}: write NAME=VALUE")
+        yield key, value
 
 
 def where(worker: str | None) -> str:

@@ -141,6 +141,7 @@ def _started(event: Started) -> dict[str, object]:
         "sandbox": event.environment.sandbox,
         "proposer": event.spec.proposer,
         "strategy": event.spec.strategy,
+        "strategy_reason": event.spec.strategy_reason,
         "seed": event.spec.seed,
         "assumptions": list(event.task.assumptions),
         "reference": "baseline" if event.task.reference is None else event.task.reference.function,

@@ -52,6 +52,7 @@ class RunSpec:
     device: str = "auto"  # auto | cuda | pycuda | emulated
     hardware: str = ""  # profile name; the device's own when empty
     strategy: str = "mcts"
+    strategy_reason: str = ""  # why that one, where the choice was left to us
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Proposal:
     directive: str | None = None  # what to try first: a directive of the playbook, or a rule's name
     others: tuple[int, ...] = ()  # further nodes to draw on: the second parent of a crossover, the better one of a pair
     note: str = ""  # words for the proposer: a direction, a reflection, lessons
-    apart: float = 0.0  # least structural distance (0..1) from every kernel judged before; nearer ones count as duplicates
+    apart: float = 0.0  # least structural distance (0..1) from every kernel that passed before; nearer ones count as duplicates
     repeat: bool = False  # evaluate the parent's own kernel once more, on fresh contents
 
 

@@ -247,7 +247,7 @@ def _step(node: Node, baseline: Node | None) -> str:
 
 
 def _tried(context: Context) -> list[str]:
-    silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED)  # nothing was tried
+    silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED, Outcome.REPEATED)  # no edit was tried
     tried = [node for node in context.siblings if node.attempt.outcome not in silent]
     lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in tried[-_SIBLINGS:]]
     left_out = len(tried) - len(lines)

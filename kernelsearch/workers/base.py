@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kernelsearch.evaluate import Incumbent
+from kernelsearch.evaluate import Incumbent, Known, none_known
 from kernelsearch.model import Attempt, Candidate, Context, Environment, Evaluation, Hardware, Node, Proposal, Task
 
 
@@ -34,11 +34,12 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One candidate to judge, and what it has to beat."""
+    """One candidate to judge, and what it has to beat; with the number of a `trial`, one that passed to try again."""
 
     task: Task
     candidate: Candidate
     incumbent: Incumbent | None = None
+    trial: int | None = None
 
 
 class Site(Protocol):
@@ -59,8 +60,8 @@ class Site(Protocol):
         """Be ready to judge candidates for `task`. `idle` is called while that takes time; it returns whether to give up."""
         ...
 
-    def judge(self, work: Work) -> Evaluation:
-        """The evaluation, however long it takes. Raises what `kernelsearch.evaluate.evaluate` does."""
+    def judge(self, work: Work, known: Known = none_known) -> Evaluation:
+        """The evaluation, however long it takes: that of `kernelsearch.evaluate`, which says what is `known` and what is raised."""
         ...
 
     def close(self) -> None: ...

@@ -12,8 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kernelsearch import digest
-from kernelsearch.evaluate import evaluate
+from kernelsearch.evaluate import Known, evaluate, none_known, repeat
 from kernelsearch.lab import Lab
 from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Task
 from kernelsearch.propose.base import Proposer
@@ -51,10 +50,17 @@ class LocalWorker:
 
     def remember(self, node: Node) -> None:
         if node.candidate is not None and node.evaluation is not None:
-            self._judged.put(digest.candidate(node.candidate), node.evaluation)
+            self._judged.put(node.candidate, node.evaluation)
 
     def close(self) -> None:
         """Nothing to release: attempts still under way are left to end on their own."""
+
+
+def judge(work: Work, lab: Lab, known: Known) -> Evaluation:
+    """Judge in a lab of this process."""
+    if work.trial is not None:
+        return repeat(work.candidate, work.task, lab, work.trial)
+    return evaluate(work.candidate, work.task, lab, work.incumbent, known=known)
 
 
 class LabSite:
@@ -78,8 +84,8 @@ class LabSite:
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """A lab is ready when it is open."""
 
-    def judge(self, work: Work) -> Evaluation:
-        return evaluate(work.candidate, work.task, self.lab, work.incumbent)
+    def judge(self, work: Work, known: Known = none_known) -> Evaluation:
+        return judge(work, self.lab, known)
 
     def close(self) -> None:
         self.lab.close()

@@ -46,6 +46,7 @@ class Wanted:
     task: Task
     candidate: Candidate  # with an origin that says nothing
     incumbent: Incumbent | None
+    trial: int | None
     metrics: MetricSet | None
     secret: str
     times: str = ""  # "measured" or "modelled", where the answer must be of that kind

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernelsearch import digest, paths
 from kernelsearch.errors import BaselineFailed, DeviceLost, KernelSearchError, SandboxBroken, ToolMissing, UsageError
+from kernelsearch.evaluate import Known, none_known
 from kernelsearch.model import Environment, Evaluation, Hardware, MetricSet, Task
 from kernelsearch.workers.base import Work
 from kernelsearch.workers.local import in_thread
@@ -78,11 +79,14 @@ class SpoolSite:
             if idle():
                 raise UsageError(f"stopped before anything was answered: is `kernelsearch worker {self._folder.path}` running?")
 
-    def judge(self, work: Work) -> Evaluation:
+    def judge(self, work: Work, known: Known = none_known) -> Evaluation:
+        """What was compiled to the same code as one that a worker judged for this run comes back as that one's evaluation."""
         evaluation = self._ask(work).evaluation
         if evaluation is None:
             raise ValueError("an answer without an evaluation was raised as a failure")
-        return evaluation
+        if work.trial is None and evaluation.build is not None and (twin := known(evaluation.build.code)) is not None:
+            return twin
+        return replace(evaluation, candidate=digest.candidate(work.candidate))
 
     def close(self) -> None:
         """Withdraw what nobody has taken up. What is being judged is answered in the folder, for a run that is resumed."""
@@ -102,6 +106,7 @@ class SpoolSite:
                 task=work.task,
                 candidate=work.candidate,
                 incumbent=work.incumbent,
+                trial=work.trial,
                 metrics=self._metrics,
                 secret=self._secret,
                 times="" if is_first else self.environment.time_kind,

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kernelsearch import digest
-from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import Lab
 from kernelsearch.model import Environment, Evaluation, Hardware
+from kernelsearch.workers.base import Work
+from kernelsearch.workers.local import judge
 from kernelsearch.workers.spool.letters import Wanted
 
 _KEPT = 2  # searches whose inputs and expected values stay, most of them in memory, while others are served
@@ -22,6 +23,7 @@ _KEPT = 2  # searches whose inputs and expected values stay, most of them in mem
 @dataclass(slots=True)
 class _Room:
     folder: Path
+    judged: dict[str, Evaluation] = field(default_factory=dict)  # by the code that candidates were built to
     users: int = 0
 
 
@@ -42,12 +44,16 @@ class LabStation:
         return self.lab.environment
 
     def judge(self, wanted: Wanted) -> Evaluation:
-        with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as scratch:
-            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=scratch)
-            return evaluate(wanted.candidate, wanted.task, lab, wanted.incumbent)
+        with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
+            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder)
+            work = Work(task=wanted.task, candidate=wanted.candidate, incumbent=wanted.incumbent, trial=wanted.trial)
+            evaluation = judge(work, lab, room.judged.get)
+            if evaluation.build is not None and evaluation.build.code and work.trial is None:
+                room.judged.setdefault(evaluation.build.code, evaluation)
+            return evaluation
 
     @contextmanager
-    def _room(self, key: str) -> Iterator[Path]:
+    def _room(self, key: str) -> Iterator[_Room]:
         with self._lock:
             # A new name each time: what is kept in memory of a folder that was removed must not be taken for that of this one.
             room = self._rooms.pop(key, None) or _Room(self.lab.scratch / f"search-{uuid.uuid4().hex}")
@@ -55,7 +61,7 @@ class LabStation:
             room.folder.mkdir(mode=0o700, exist_ok=True)
             room.users += 1
         try:
-            yield room.folder
+            yield room
         finally:
             with self._lock:
                 room.users -= 1
