@@ -381,7 +381,7 @@ def test_resume_hands_on_the_new_budget_and_worker(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(search, "resume", resumed)
     assert kernelsearch("resume", tmp_path / "run", "--budget", 60, "--worker", "spool:box") == 0
-    assert kernelsearch("resume", tmp_path / "run") == 0
+    assert kernelsearch("resume", tmp_path / "other") == 0
     assert asked == [(Budget(candidates=60), f"spool:{tmp_path / 'box'}"), (None, "")]
     assert str(tmp_path / "run" / session.BEST) in capsys.readouterr().out
 

@@ -22,7 +22,7 @@ _NAME = re.compile(r"([0-9a-f]{32})\.json")
 _PARTS = ("requests", "claims", "results", "workers", "late", "aside")
 _MOST_BYTES = 64 << 20  # of one file: sources, samples and counters are far below
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-_SETTLED_S = 2.0  # a file that stays as it is for so long is not being copied any more
+SETTLED_S = 2.0  # a file that stays as it is for so long is not being copied any more
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Folder:
 
     path: Path
     make: bool = True
+    settled_s: float = SETTLED_S
     clock: Callable[[], float] = time.monotonic
     _seen: dict[Path, tuple[tuple[int, int], float]] = field(default_factory=dict)
 
@@ -104,7 +105,7 @@ class Folder:
         if before is None or before[0] != as_it_is:
             self._seen[path] = (as_it_is, now)
             return False
-        return now - before[1] >= _SETTLED_S
+        return now - before[1] >= self.settled_s
 
     def set_aside(self, path: Path, why: str) -> str:
         """Move what cannot be used out of the way; a sentence that names it, empty when another process was faster."""

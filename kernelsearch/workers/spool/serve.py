@@ -173,6 +173,8 @@ class _Worker:
         for path in self.folder.foreign("requests"):
             self._aside(path, "it is not named as a request is")
         results, claimed = self.folder.known("results"), self.claims.all()
+        for name in results & claimed.keys():  # left by one that ended between its answer and the end of its claim
+            self.claims.clear(name, claimed[name])
         held = {item.name for item in (*self.hand.values(), *(item for item, _ in self.unsent))}
         still_open = [name for name in self.folder.names("requests") if name not in results and name not in self.passed_by]
         for name in still_open:
