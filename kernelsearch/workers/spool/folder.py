@@ -128,11 +128,16 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise UsageError(f"it cannot be opened ({error.strerror}), or is a link") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         kind = os.fstat(handle)
-        if not stat.S_ISREG(kind.st_mode) or kind.st_size > _MOST_BYTES:
-            raise UsageError("it is not a plain file" if not stat.S_ISREG(kind.st_mode) else f"it has {kind.st_size} bytes")
-        return file.read()
+        if not stat.S_ISREG(kind.st_mode):
+            raise UsageError("it is not a plain file")
+        if kind.st_size > _MOST_BYTES:
+            raise UsageError(f"it has {kind.st_size} bytes")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

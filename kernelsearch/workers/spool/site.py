@@ -93,8 +93,11 @@ class SpoolSite:
         self._closed.set()
         claimed = Claims(self._folder, "", self._others.pulse).all()
         with self._lock:
-            for name in self._asked.keys() - claimed.keys():
-                self._folder.file("requests", name).unlink(missing_ok=True)
+            for name, future in self._asked.items():
+                if name not in claimed:
+                    self._folder.file("requests", name).unlink(missing_ok=True)
+                future.set_exception(UsageError("the run ended before this was answered"))
+            self._asked.clear()
         paths.drop_scratch(self._scratch)
 
     def _ask(self, work: Work) -> Answer:
@@ -154,7 +157,9 @@ class SpoolSite:
 
     def _deliver(self, name: str, answer: Answer) -> None:
         with self._lock:
-            future = self._asked.pop(name)
+            future = self._asked.pop(name, None)
+        if future is None:  # the run ended meanwhile
+            return
         with contextlib.suppress(OSError):  # only tidiness: a request with its answer is not taken up again
             self._folder.file("requests", name).unlink(missing_ok=True)
         future.set_result(answer)
