@@ -15,20 +15,23 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
 
 import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
-from kernelsearch.model import Attempt, Budget, Environment, Node, Outcome, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.model import Attempt, Budget, Environment, Node, Outcome, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.book import book, check_chooser, open_chooser
+from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
 from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
 from kernelsearch.workers.base import Request, Site, Worker
+from kernelsearch.workers.heard import Heard
 from kernelsearch.workers.local import LocalWorker
 from kernelsearch.workers.sites import open_site
 
@@ -104,6 +107,8 @@ class Run:
     stop: threading.Event
     before: float = 0.0
     listen: Callable[[], None] = lambda: None
+    chooser: Chooser | None = None  # names directives where the strategy does not
+    lessons: Lessons | None = None
 
 
 def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
@@ -111,7 +116,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
     clock = _Clock(run.before)
     for node in journal.nodes:
         worker.remember(node)
-        strategy.tell(node)
+        _tell(node, run, strategy, journal)
     if not journal.nodes:
         _record(worker.submit(Request()).result(), run, strategy, journal, clock, pending=0)
     pending: set[Future[Attempt]] = set()
@@ -121,7 +126,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
                 break
-            pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
+            pending.add(worker.submit(_request(proposal, run, journal)))
         if not pending:
             return ended or "nothing left to try"
         done, pending = _wait(pending, run, clock)
@@ -129,6 +134,22 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             return _over(run, journal, clock, len(pending)) or "stopped by the user"
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
+
+
+def _request(proposal: Proposal, run: Run, journal: Journal) -> Request:
+    """The strategy says where to go on, the chooser how, where it may; lessons of the whole run go along."""
+    context = journal.context(proposal)
+    if run.lessons is not None:
+        context = replace(context, lessons=run.lessons.lines())
+    return Request(proposal=proposal if run.chooser is None else run.chooser.choose(proposal, context), context=context)
+
+
+def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
+    parent = None if node.parent is None else journal.nodes[node.parent]
+    strategy.tell(node)
+    for listener in (run.chooser, run.lessons):
+        if listener is not None:
+            listener.tell(node, parent)
 
 
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
@@ -156,7 +177,7 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
         run.watch(Warned(text=moved))
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
-    strategy.tell(node)
+    _tell(node, run, strategy, journal)
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
@@ -203,9 +224,10 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
+    check_chooser(spec.playbook)
     spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
-    heard = _Heard(watch)
+    heard = Heard(lambda text: watch(Warned(text=text)))
     with closing(open_site(spec, heard.say)) as site:
         if why := admission.unsound(task, site.scratch):
             raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
@@ -215,7 +237,7 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
             version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=site.environment, rewards=tools.rewards
         )
         with closing(RunFolder.create(folder, header)) as home:
-            return _search_in(home, site, tools, _run(spec.budget, home, tools, heard, stop))
+            return _search_in(home, site, tools, spec.budget, watch, heard, stop)
 
 
 def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watch: Watch, stop: threading.Event) -> Result:
@@ -228,13 +250,13 @@ def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watc
         if aside := home.journal.repair():
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
         tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
-        heard = _Heard(watch)
+        heard = Heard(lambda text: watch(Warned(text=text)))
         with closing(open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say)) as site:
             site.begin(home.task, lambda: heard.stopped(stop))
             if site.environment.device != home.environment.device:
                 other = f"times from {site.environment.device} are not comparable with it"
                 watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
-            return _search_in(home, site, tools, _run(budget or home.spec.budget, home, tools, heard, stop))
+            return _search_in(home, site, tools, budget or home.spec.budget, watch, heard, stop)
 
 
 def _resolved(spec: RunSpec) -> RunSpec:
@@ -243,24 +265,6 @@ def _resolved(spec: RunSpec) -> RunSpec:
         return spec
     name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
     return replace(spec, strategy=name, strategy_reason=reason)
-
-
-class _Heard:
-    """What is said elsewhere while a run goes on: taken from any thread, told by the main one."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-        self._said: SimpleQueue[str] = SimpleQueue()
-        self.say = self._said.put
-
-    def listen(self) -> None:
-        while not self._said.empty():
-            self.watch(Warned(text=self._said.get()))
-
-    def stopped(self, stop: threading.Event) -> bool:
-        """Whether to give up waiting; what was said meanwhile is told."""
-        self.listen()
-        return stop.is_set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,23 +292,22 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     return spec.proposer_options
 
 
-def _run(budget: Budget, home: RunFolder, tools: _Tools, heard: _Heard, stop: threading.Event) -> Run:
-    return Run(
+def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch: Watch, heard: Heard, stop: threading.Event) -> Result:
+    spec, journal = replace(home.spec, budget=budget), home.journal
+    watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    run = Run(
         budget=budget,
-        parallel=home.spec.parallel,
+        parallel=spec.parallel,
         rewards=tools.rewards,
-        watch=heard.watch,
+        watch=watch,
         stop=stop,
-        before=home.journal.totals.seconds,
+        before=journal.totals.seconds,
         listen=heard.listen,
+        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=site.hardware),
+        lessons=Lessons(book()),
     )
-
-
-def _search_in(home: RunFolder, site: Site, tools: _Tools, run: Run) -> Result:
-    spec, journal = replace(home.spec, budget=run.budget), home.journal
-    run.watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes))
     worker = LocalWorker(task=home.task, site=site, proposer=tools.proposer)
     with closing(worker):
         ended = search(run, tools.strategy, worker, journal)
-    run.watch(Ended(reason=ended))
+    watch(Ended(reason=ended))
     return Result(folder=home.path, baseline=journal.nodes[0], best=journal.best or journal.nodes[0], totals=journal.totals, ended=ended)

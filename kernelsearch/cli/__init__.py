@@ -22,7 +22,7 @@ from kernelsearch.report.words import clean
 # in the order of use
 COMMANDS = (
     *("init", "optimize", "resume", "worker", "spool", "evaluate", "bench"),
-    *("report", "explain", "rescore", "tasks", "calibrate", "doctor"),
+    *("report", "explain", "rescore", "playbook", "tasks", "calibrate", "doctor"),
 )
 INTERRUPTED = 130  # as a shell says it of a process ended by Ctrl-C
 

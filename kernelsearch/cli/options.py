@@ -42,6 +42,7 @@ SEARCH = (
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help=_STRATEGIES),
     click.option("--strategy-option", multiple=True, metavar="NAME=NUMBER", help="Passed to the strategy: c, width, candidates …"),
+    click.option("--playbook", default="bandit", show_default=True, help="bandit: one directive an attempt, by what paid; or none."),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
     WORKER,
@@ -79,6 +80,7 @@ class SearchOptions:
     llm_option: tuple[str, ...]
     strategy: str
     strategy_option: tuple[str, ...] = ()
+    playbook: str = "bandit"
     reward: str
     parallel: int
     budget: int | None
@@ -97,6 +99,7 @@ class SearchOptions:
             strategy_options=self._strategy_options(),
             proposer=self.llm,
             proposer_options=self._proposer_options(),
+            playbook=self.playbook,
             reward=self.reward,
             metrics=self.metrics,
             budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,

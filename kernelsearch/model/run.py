@@ -56,6 +56,7 @@ class RunSpec:
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
+    playbook: str = "bandit"  # who names the directive of a proposal: "bandit", or "none" for nobody
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off
     budget: Budget = Budget()
@@ -151,3 +152,4 @@ class Context:
     others: tuple[Node, ...] = ()  # those that the proposal names
     best: Node | None = None
     baseline: Node | None = None
+    lessons: tuple[str, ...] = ()  # what attempts of this run have taught, a line each

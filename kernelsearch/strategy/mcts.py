@@ -137,7 +137,7 @@ class Mcts:
         here = not vertex.full and self._may_widen(vertex)
         visits = vertex.visits + vertex.pending
         wide = self._c * (math.sqrt(visits) if self._puct else math.sqrt(math.log(visits + 1.0)))
-        shares = self._shares([*children, vertex] if here else children)
+        shares = self._shares([*children, vertex] if here else children) if self._puct else [1.0] * (len(children) + 1)
         best, choice = -math.inf, vertex
         if here:
             kernel = vertex.kernel
@@ -154,15 +154,13 @@ class Mcts:
         return quality * answered / tried + (wide / (1 + tried) if self._puct else wide / math.sqrt(tried))
 
     def _shares(self, arms: list[_Vertex]) -> list[float]:
-        """Of each arm the prior; 1 with UCT, which has none."""
-        if not self._puct:
-            return [1.0] * len(arms)
+        """Of each arm the prior of PUCT."""
         weights = [math.exp(self._scaled(arm.kernel.value) / _TEMPERATURE) for arm in arms]
         whole = math.fsum(weights)
         return [weight / whole for weight in weights]
 
     def _quality(self, vertex: _Vertex) -> float:
-        return (1 - self._beta) * self._scaled(vertex.total / vertex.visits) + self._beta * self._scaled(vertex.best)
+        return self._scaled((1 - self._beta) * vertex.total / vertex.visits + self._beta * vertex.best)
 
     def _scaled(self, value: float) -> float:
         return 0.5 if self._high <= self._low else (value - self._low) / (self._high - self._low)

@@ -53,7 +53,8 @@ class Noisy(Landscape):
         if chance < 0.3:
             return self.add(ended(number, proposal, draw.choice(NOTHING)))
         directive = proposal.directive or f"edit-{draw.randrange(8)}"
-        self.true[number] = self.true[proposal.parent] * (0.9 + 0.05 * (hash_of(directive) % 6)) * draw.uniform(0.95, 1.05)
+        without_noise = self.true[proposal.parent] * (0.9 + 0.05 * (hash_of(directive) % 6))
+        self.true[number] = min(max(without_noise, 0.01), 100.0) * draw.uniform(0.95, 1.05)
         return self.add(trial(number, proposal, self.true[number] * draw.uniform(0.97, 1.03), directive=directive))
 
 

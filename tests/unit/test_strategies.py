@@ -4,7 +4,10 @@ import pytest
 from landscapes import Noisy, play, rebuilt
 from nodes import exhausted, failed, passed, trial
 
+from kernelsearch.cli.options import SearchOptions
+from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, Outcome
+from kernelsearch.report import words
 from kernelsearch.strategy import STRATEGIES, choose, open_strategy
 
 
@@ -158,3 +161,30 @@ def test_puct_leans_to_kernels_that_showed_a_high_reward():
 def test_auto_chooses_by_the_tightest_limit_and_says_why(budget, parallel, proposer, name):
     chosen, reason = choose(budget, parallel=parallel, proposer=proposer)
     assert chosen == name and len(reason) > 20
+
+
+def search_options(**given) -> SearchOptions:
+    chosen = {
+        "device": "auto",
+        "hardware": "",
+        "metrics": "quick",
+        "seed": 0,
+        "unsafe": False,
+        "llm": "rules",
+        "base_url": "",
+        "llm_option": (),
+    }
+    limits = {"reward": "default", "parallel": 1, "budget": 3, "minutes": None, "usd": None}
+    return SearchOptions(**chosen, **limits, **given)
+
+
+def test_options_of_a_strategy_come_from_the_command_line_and_stand_in_the_command_that_repeats_the_run():
+    spec = search_options(strategy="mcts", strategy_option=("c=0.3", "puct=1")).spec("t", "digest")
+    assert spec.strategy_options == {"c": 0.3, "puct": 1.0}
+    assert "--strategy-option c=0.3 --strategy-option puct=1" in words.command(spec)
+
+
+@pytest.mark.parametrize("option", ["c", "=1", "c=", "c=fast"])
+def test_an_option_that_is_no_name_and_number_is_refused(option):
+    with pytest.raises(UsageError, match="--strategy-option"):
+        search_options(strategy="mcts", strategy_option=(option,)).spec("t", "digest")
