@@ -93,7 +93,7 @@ def test_an_answer_of_an_earlier_session_is_found_again(site, folder, said):
     served(folder.path)
     first = future.result(timeout=30)
     with closing(opened(folder, said)) as later:
-        later.begin(TASK, lambda: True)
+        later.begin(TASK, lambda: False)
         assert later.judge(work(1)) == first
     assert said == []
 
@@ -105,7 +105,7 @@ def test_a_failure_is_raised_and_the_question_asked_anew_in_a_later_session(site
     with pytest.raises(UsageError, match=r"sizes do not fit \(told by the worker"):
         future.result(timeout=30)
     with closing(opened(folder, said)) as later:
-        later.begin(TASK, lambda: True)
+        later.begin(TASK, lambda: False)
         again = asked(later, folder, 1)
         (name,) = folder.known("requests")
         assert read(name, folder.file("requests", name).read_bytes()).turn == 1

@@ -11,8 +11,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,12 +71,10 @@ class SpoolSite:
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """Wait for the baseline's answer. Raises `UsageError` when told to give up, and what `judge` does."""
         answer = in_thread(self._ask, Work(task=task, candidate=digest.baseline(task)))
-        while True:
-            with contextlib.suppress(NotYet):
-                self._first = answer.result(timeout=self._pace.poll_s)
-                return
+        while not wait([answer], timeout=self._pace.poll_s).done:
             if idle():
                 raise UsageError(f"stopped before anything was answered: is `kernelsearch worker {self._folder.path}` running?")
+        self._first = answer.result()
 
     def judge(self, work: Work, known: Known = none_known) -> Evaluation:
         """What was compiled to the same code as one that a worker judged for this run comes back as that one's evaluation."""
