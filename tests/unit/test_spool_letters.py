@@ -98,3 +98,17 @@ def test_an_answer_has_an_evaluation_or_a_failure():
     for fields in ({}, {"evaluation": FakeStation().judge(wanted(0))}, {"failure": "why", "hardware": FakeStation.hardware}):
         with pytest.raises(ValueError, match="an evaluation with its hardware, or a failure"):
             Answer(request="r", worker="w", **fields)
+
+
+def test_what_another_version_put_in_is_not_passed_over_as_unknown():
+    """A later version may know more of a task than this one reads, in the same format: then it would be judged wrongly here."""
+    cover, body, _ = request(wanted(0))[1].decode().split("\n")
+    more = body.replace('"turn":0', '"turn":0,"precision":"exact"', 1)
+    told = cover.replace(digest.of_text(body), digest.of_text(more))
+    with pytest.raises(UsageError, match="its name is not that of its content"):
+        read(digest.of_text(more), f"{told}\n{more}\n".encode())
+    newer = told.replace('"version":"', '"version":"9.', 1)
+    for text in (more, body.replace('"turn":0', '"turn":"x"', 1)):
+        fitting = newer.replace(digest.of_text(more), digest.of_text(text))
+        with pytest.raises(OtherFormat, match=r"kernelsearch 9\.\S+ wrote it, and .* does not understand it \(.*\): install the same"):
+            read(digest.of_text(text), f"{fitting}\n{text}\n".encode())

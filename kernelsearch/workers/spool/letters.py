@@ -8,9 +8,8 @@ no keys or names of models, no paths of the searching machine, and nothing about
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import kernelsearch
 from kernelsearch import codec, digest
@@ -20,6 +19,7 @@ from kernelsearch.model import Candidate, Environment, Evaluation, Hardware, Met
 
 FORMAT = 1
 _SOFTWARE = "kernelsearch"
+_REMEDY = "install the same version on both machines"
 
 T = TypeVar("T")
 
@@ -99,24 +99,40 @@ def pack(letter: Wanted | Answer | Claim | Served) -> bytes:
 
 def unpack(kind: type[T], data: bytes) -> T:
     """The letter that `pack` wrote. Raises `OtherFormat`, or `UsageError` for what is torn or not ours."""
+    cover, body = _opened(kind, data)
+    try:
+        return codec.load_json(kind, body)
+    except UsageError as error:
+        raise _misread(cover, str(error)) from error
+
+
+def _opened(kind: type[Any], data: bytes) -> tuple[Cover, str]:
+    """Cover and body of a letter that is whole."""
     try:
         first, body, rest = data.decode().split("\n")
     except ValueError as error:  # of which a fault of encoding is one
         raise UsageError("it is torn, or not a letter of kernelsearch") from error
-    _check(codec.load_json(Cover, first), kind.__name__)
-    if rest or digest.of_text(body) != json.loads(first)["digest"]:
-        raise UsageError("its digest differs, so it is not what was written")
-    return codec.load_json(kind, body)
-
-
-def _check(cover: Cover, kind: str) -> None:
+    cover = codec.load_json(Cover, first)
     if cover.software != _SOFTWARE:
         raise UsageError("it is not a letter of kernelsearch")
     if cover.format != FORMAT:
-        theirs = f"kernelsearch {cover.version} wrote it in format {cover.format}"
-        raise OtherFormat(f"{theirs}, and {kernelsearch.__version__} reads format {FORMAT}: install the same version on both machines")
-    if cover.kind != kind:
-        raise UsageError(f"it holds a {cover.kind}, where a {kind} belongs")
+        raise OtherFormat(f"{_theirs(cover)} in format {cover.format}, and {kernelsearch.__version__} reads format {FORMAT}: {_REMEDY}")
+    if cover.kind != kind.__name__:
+        raise UsageError(f"it holds a {cover.kind}, where a {kind.__name__} belongs")
+    if rest or digest.of_text(body) != cover.digest:
+        raise UsageError("its digest differs, so it is not what was written")
+    return cover, body
+
+
+def _misread(cover: Cover, why: str) -> UsageError:
+    """What is whole and still not as it should be: another version's vocabulary, if there is one."""
+    if cover.version == kernelsearch.__version__:
+        return UsageError(why)
+    return OtherFormat(f"{_theirs(cover)}, and {kernelsearch.__version__} does not understand it ({why}): {_REMEDY}")
+
+
+def _theirs(cover: Cover) -> str:
+    return f"kernelsearch {cover.version} wrote it"
 
 
 def request(wanted: Wanted) -> tuple[str, bytes]:
@@ -128,11 +144,12 @@ def request(wanted: Wanted) -> tuple[str, bytes]:
 
 def wanted(name: str, data: bytes) -> Wanted:
     """The request called `name`. Raises as `unpack` does; also where its parts do not belong together."""
+    cover, _ = _opened(Wanted, data)
     letter = unpack(Wanted, data)
-    if digest.of_text(codec.dump_json(letter)) != name:
-        raise UsageError("its name is not that of its content")
+    if digest.of_text(codec.dump_json(letter)) != name:  # which also says that nothing in it was passed over as unknown
+        raise _misread(cover, "its name is not that of its content")
     if letter.candidate.task != digest.task(letter.task):
-        raise UsageError("its candidate is for another task")
+        raise _misread(cover, "its candidate is for another task")
     return letter
 
 
