@@ -62,9 +62,10 @@ def claims_of(folder: Folder, worker: str, clock=time.monotonic) -> Claims:
 
 @dataclass
 class FakeStation:
-    """`errors` are raised instead of an answer, by source."""
+    """`errors` are raised instead of an answer, by source. `sign` is a file that is there once something is being judged."""
 
     sleep_s: float = 0.0
+    sign: Path | None = None
     errors: dict[str, BaseException] = field(default_factory=dict)
     environment = ENVIRONMENT
     hardware = catalog.hardware("h100")
@@ -73,6 +74,8 @@ class FakeStation:
         self.judged: list[str] = []
 
     def judge(self, wanted: Wanted):
+        if self.sign is not None:
+            self.sign.touch()
         time.sleep(self.sleep_s)
         self.judged.append(wanted.candidate.source)
         if error := self.errors.get(wanted.candidate.source):
@@ -110,6 +113,11 @@ def nursery(folder: Path):
             parent.stdin.close()
 
 
+def sign_of(folder: Path, pid: int) -> Path:
+    """What is there once the worker process `pid` has begun to judge something."""
+    return folder.with_name(f"{folder.name}.{pid}")
+
+
 def kill(pid: int) -> None:
     """SIGKILL, if it still lives: nobody else has its number, as its parent does not reap it before the end."""
     os.kill(pid, signal.SIGKILL)
@@ -126,7 +134,7 @@ def _main(folder: Path) -> None:
             print(pid, flush=True)
             continue
         terms = Terms(lease_s=lease_s, poll_s=0.002)
-        serve(folder, FakeStation(sleep_s), terms, Ending(), lambda text: None)
+        serve(folder, FakeStation(sleep_s, sign_of(folder, os.getpid())), terms, Ending(), lambda text: None)
         os._exit(0)
 
 
