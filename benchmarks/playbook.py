@@ -19,35 +19,37 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from kernelsearch import catalog, digest
-from kernelsearch.evaluate import Incumbent
+from kernelsearch.evaluate import Known, none_known
 from kernelsearch.lab import Lab, open_lab
 from kernelsearch.measure.rule import holds
-from kernelsearch.model import Budget, Candidate, Confirmation, Evaluation, Task
+from kernelsearch.model import Budget, Confirmation, Evaluation, Task
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.book import CHOOSERS, open_chooser
 from kernelsearch.search import Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.strategy import open_strategy
-from kernelsearch.workers import attempt as module
-from kernelsearch.workers.local import LocalWorker
+from kernelsearch.workers.base import Work
+from kernelsearch.workers.local import LabSite, LocalWorker
 
 MARKS = (1, 2, 4, 8, 12, 16, 24, 40)
-_evaluate, _known = module.evaluate, dict[str, Evaluation]()
+_known: dict[str, Evaluation] = {}
 
 
-def evaluate_once(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None) -> Evaluation:
+class RememberingSite(LabSite):
     """The evaluation of a kernel, from memory where it was made before; a second trial of a modelled time would be the same time."""
-    name = digest.candidate(candidate)
-    if name not in _known:
-        _known[name] = _evaluate(candidate, task, lab)
-    known = _known[name]
-    if incumbent is None or known.measurement is None or not known.passed:
-        return known
-    held, words = holds(known.measurement, known.measurement, incumbent.measurement)
-    against = digest.candidate(incumbent.candidate)
-    trial = Confirmation(against=against, measurement=known.measurement, held=held, detail=words)
-    return replace(known, confirmation=trial) if held else known
+
+    def judge(self, work: Work, known: Known = none_known) -> Evaluation:
+        name, incumbent = digest.candidate(work.candidate), work.incumbent
+        if name not in _known:
+            _known[name] = super().judge(replace(work, incumbent=None))
+        found = _known[name]
+        if incumbent is None or found.measurement is None or not found.passed:
+            return found
+        held, words = holds(found.measurement, found.measurement, incumbent.measurement)
+        against = digest.candidate(incumbent.candidate)
+        trial = Confirmation(against=against, measurement=found.measurement, held=held, detail=words)
+        return replace(found, confirmation=trial) if held else found
 
 
 def best_so_far(task: Task, lab: Lab, playbook: str, seed: int, options: argparse.Namespace) -> list[float]:
@@ -62,7 +64,7 @@ def best_so_far(task: Task, lab: Lab, playbook: str, seed: int, options: argpars
     )
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.jsonl", Blobs(Path(folder) / "blobs"))
-        with closing(LocalWorker(task=task, lab=lab, proposer=open_proposer("rules", options={}))) as worker:
+        with closing(LocalWorker(task=task, site=RememberingSite(lab), proposer=open_proposer("rules", options={}))) as worker:
             search(run, open_strategy(options.strategy, seed=seed, options={}), worker, journal)
         journal.close()
     first = journal.nodes[0].time_us or 1.0
@@ -81,7 +83,6 @@ def main() -> None:
     parser.add_argument("--strategy", default="mcts")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    module.evaluate = evaluate_once
     results: dict[str, dict[str, list[list[float]]]] = {}
     for name in options.tasks.split(","):
         task = catalog.task(f"core/{name}")

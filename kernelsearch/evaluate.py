@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kernelsearch import diagnose, digest, guard, measure, verify
 from kernelsearch.lab import Lab
@@ -64,12 +64,14 @@ class _Enough(Exception):
     """What was asked for is done."""
 
 
-Known = Callable[[str], Evaluation | None]  # the evaluation of a candidate whose build has this `guard.code_digest`
+Known = Callable[[str], Evaluation | None]  # the evaluation of a candidate whose build has this `code`
 
 
-def evaluate(
-    candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None, *, known: Known = lambda code: None
-) -> Evaluation:
+def none_known(code: str) -> None:
+    """No candidate was judged before."""
+
+
+def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None, *, known: Known = none_known) -> Evaluation:
     """Judge `candidate`, or give the evaluation of one that was compiled to the same code and is `known`.
 
     Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
@@ -95,7 +97,8 @@ def _judge(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluati
         with trail.stage("build"):
             build = trail.built(lab.toolchain.build(candidate, task))
         trail.note(guard.inspect(build, task))
-        if (twin := known(guard.code_digest(build, task))) is not None:
+        build = trail.built(replace(build, code=guard.code_digest(build, task)))
+        if (twin := known(build.code)) is not None:
             return twin
         with trail.stage("verify"):
             _verify(build, trail)

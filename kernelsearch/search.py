@@ -19,8 +19,7 @@ from pathlib import Path
 import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
-from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.model import Attempt, Budget, Environment, Node, Outcome, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
 from kernelsearch.playbook import Chooser
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Proposer
@@ -31,8 +30,10 @@ from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
 from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
-from kernelsearch.workers.base import Request, Worker
+from kernelsearch.workers.base import Request, Site, Worker
+from kernelsearch.workers.heard import Heard
 from kernelsearch.workers.local import LocalWorker
+from kernelsearch.workers.sites import open_site
 
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
 _GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
@@ -97,7 +98,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What `search` needs to know. `before` are seconds that earlier sessions of the run took."""
+    """What `search` needs to know. `before` are seconds that earlier sessions of the run took; `listen` tells what others said since."""
 
     budget: Budget
     parallel: int
@@ -105,6 +106,7 @@ class Run:
     watch: Watch
     stop: threading.Event
     before: float = 0.0
+    listen: Callable[[], None] = lambda: None
     chooser: Chooser | None = None  # names directives where the strategy does not
     lessons: Lessons | None = None
 
@@ -163,6 +165,7 @@ def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[F
     minutes = run.budget.minutes
     while not run.stop.is_set() and (minutes is None or clock.seconds() < 60 * minutes):
         done, still = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        run.listen()
         if done:
             return done, still
     done, still = wait(pending, timeout=_GRACE_S, return_when=FIRST_COMPLETED)
@@ -170,6 +173,8 @@ def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[F
 
 
 def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
+    if moved := _moved(attempt, journal):
+        run.watch(Warned(text=moved))
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
     _tell(node, run, strategy, journal)
@@ -177,6 +182,16 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
         raise BaselineFailed(_baseline_message(node))
+
+
+def _moved(attempt: Attempt, journal: Journal) -> str | None:
+    """That an attempt was judged on another device than the one before it."""
+    judged = (node.evaluation for node in reversed(journal.nodes) if node.attempt.outcome is not Outcome.DUPLICATE)
+    before = next((evaluation for evaluation in judged if evaluation is not None), None)
+    now = None if attempt.outcome is Outcome.DUPLICATE else attempt.evaluation
+    if before is None or now is None or now.environment.device == before.environment.device:
+        return None
+    return f"judged on {now.environment.device} from here on, before on {before.environment.device}: their times are not comparable"
 
 
 def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Reward | None:
@@ -212,19 +227,21 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
     check_chooser(spec.playbook)
     spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
-    with closing(_open_lab(spec)) as lab:
-        if why := admission.unsound(task, lab.scratch):
+    heard = Heard(lambda text: watch(Warned(text=text)))
+    with closing(open_site(spec, heard.say)) as site:
+        if why := admission.unsound(task, site.scratch):
             raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
+        site.begin(task, lambda: heard.stopped(stop))
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         header = Header(
-            version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=lab.environment, rewards=tools.rewards
+            version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=site.environment, rewards=tools.rewards
         )
         with closing(RunFolder.create(folder, header)) as home:
-            return _search_in(home, lab, tools, spec.budget, watch, stop)
+            return _search_in(home, site, tools, spec.budget, watch, heard, stop)
 
 
-def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: threading.Event) -> Result:
-    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts.
+def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watch: Watch, stop: threading.Event) -> Result:
+    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts. So does `worker`.
 
     A damaged journal is cut back to its whole lines, which is announced.
     """
@@ -233,11 +250,13 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
         if aside := home.journal.repair():
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
         tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
-        with closing(_open_lab(home.spec)) as lab:
-            if lab.environment.device != home.environment.device:
-                other = f"times from {lab.environment.device} are not comparable with it"
+        heard = Heard(lambda text: watch(Warned(text=text)))
+        with closing(open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say)) as site:
+            site.begin(home.task, lambda: heard.stopped(stop))
+            if site.environment.device != home.environment.device:
+                other = f"times from {site.environment.device} are not comparable with it"
                 watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
-            return _search_in(home, lab, tools, budget or home.spec.budget, watch, stop)
+            return _search_in(home, site, tools, budget or home.spec.budget, watch, heard, stop)
 
 
 def _resolved(spec: RunSpec) -> RunSpec:
@@ -246,10 +265,6 @@ def _resolved(spec: RunSpec) -> RunSpec:
         return spec
     name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
     return replace(spec, strategy=name, strategy_reason=reason)
-
-
-def _open_lab(spec: RunSpec) -> Lab:
-    return open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, secret=spec.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +292,9 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     return spec.proposer_options
 
 
-def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
+def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch: Watch, heard: Heard, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
-    watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes))
     run = Run(
         budget=budget,
         parallel=spec.parallel,
@@ -287,10 +302,11 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
-        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=lab.hardware),
+        listen=heard.listen,
+        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=site.hardware),
         lessons=Lessons(book()),
     )
-    worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
+    worker = LocalWorker(task=home.task, site=site, proposer=tools.proposer)
     with closing(worker):
         ended = search(run, tools.strategy, worker, journal)
     watch(Ended(reason=ended))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
+from kernelsearch.model.run import LOCAL, SPOOL
 from kernelsearch.strategy import SUMMARIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _STRATEGIES = "; ".join(f"{name}: {summary}" for name, summary in SUMMARIES.items()) + "."
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
+WORKER = click.option(
+    "--worker",
+    metavar="WHERE",
+    help="Where candidates are judged: local, or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
+)
 LAB = (
     click.option(
         "--device",
@@ -38,6 +45,7 @@ SEARCH = (
     click.option("--playbook", default="bandit", show_default=True, help="bandit: one directive an attempt, by what paid; or none."),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
+    WORKER,
 )
 BUDGET = (
     click.option("--budget", type=click.IntRange(min=0), help="Candidates to try.  [default: 40, unless another limit is given]"),
@@ -78,6 +86,7 @@ class SearchOptions:
     budget: int | None
     minutes: float | None
     usd: float | None
+    worker: str | None = None
 
     def spec(self, name: str, task_digest: str) -> RunSpec:
         """The run specification for one task."""
@@ -95,6 +104,7 @@ class SearchOptions:
             metrics=self.metrics,
             budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,
             parallel=self.parallel,
+            worker=where(self.worker) or LOCAL,
             seed=self.seed,
             secret=self.secret,
             unsafe=self.unsafe,
@@ -120,6 +130,13 @@ def _pairs(name: str, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if not (key and equals):
             raise UsageError(f"{name} {option!r}: write NAME=VALUE")
         yield key, value
+
+
+def where(worker: str | None) -> str:
+    """`worker` as a run keeps it, wherever it is resumed from; empty when none was named."""
+    if worker is None or not worker.startswith(SPOOL) or worker == SPOOL:
+        return worker or ""
+    return f"{SPOOL}{Path(worker.removeprefix(SPOOL)).resolve()}"
 
 
 def limits(budget: int | None, minutes: float | None, usd: float | None) -> Budget | None:

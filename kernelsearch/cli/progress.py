@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernelsearch.model import Arg, Budget, Node, Task, Totals
+from kernelsearch.model.run import LOCAL, SPOOL
 from kernelsearch.report import evidence, words
 from kernelsearch.report.view import best_of
 from kernelsearch.search import NodeDone, Result, Started
@@ -66,6 +67,8 @@ def head(started: Started) -> list[str]:
         f"{'device':<{NAME}}{environment.device}, {taken} · sandbox: {environment.sandbox}",
         f"{'proposer':<{NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
     ]
+    if spec.worker != LOCAL:
+        lines.insert(-1, f"{'':<{NAME}}judged by the workers at {spec.worker.removeprefix(SPOOL)}")
     if spec.strategy_reason:
         lines.append(f"{'':<{NAME}}{spec.strategy} was chosen: {spec.strategy_reason}")
     if started.nodes:

@@ -20,6 +20,7 @@ from kernelsearch.cli import health
 from kernelsearch.cli.views import View
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Form, Task
+from kernelsearch.model.run import LOCAL
 from kernelsearch.report import html, words
 from kernelsearch.search import Event, Result, Started, Warned, Watch
 from kernelsearch.store.files import put
@@ -57,7 +58,7 @@ def _told(view: View) -> Watch:
 
     def watch(event: Event) -> None:
         view.watch(event)
-        if isinstance(event, Started):
+        if isinstance(event, Started) and event.spec.worker == LOCAL:  # a worker elsewhere says it there
             for text in health.remarks(event.environment, metrics=event.spec.metrics):
                 view.watch(Warned(text=text))
 

@@ -114,6 +114,7 @@ class Build:
     resources: tuple[KernelResources, ...] = ()
     instructions: Mapping[str, int] = field(default_factory=dict)  # SASS opcode -> count, static
     sass_digest: str = ""
+    code: str = ""  # names what is loaded and runs: equal for candidates that were compiled to the same; empty where that cannot be told
     seconds: float = 0.0
     cached: bool = False
 

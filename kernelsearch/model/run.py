@@ -10,6 +10,9 @@ from kernelsearch.model.candidate import Candidate, Usage
 from kernelsearch.model.evaluation import Evaluation
 from kernelsearch.model.reward import Reward
 
+LOCAL = "local"  # of `RunSpec.worker`: this process
+SPOOL = "spool:"  # before the path of a folder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -58,6 +61,7 @@ class RunSpec:
     metrics: str = "quick"  # "none" switches profiling off
     budget: Budget = Budget()
     parallel: int = 1
+    worker: str = LOCAL  # where candidates are judged: "local", or "spool:DIR"; device and hardware are then that of DIR's workers
     seed: int = 0
     secret: str = ""  # contents of inputs follow from it; drawn when the run starts, unless it is to repeat another
     unsafe: bool = False  # run candidates without a sandbox

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from kernelsearch.model import Confirmation, Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
+from kernelsearch.model.run import LOCAL
 
 DASH = "–"
 _SPEED_OF_LIGHT = "speed of light %"  # as `diagnose` names the figure
@@ -225,6 +226,7 @@ def command(spec: RunSpec) -> str:
         "--minutes": spec.budget.minutes,
         "--usd": spec.budget.usd,
         "--parallel": spec.parallel,
+        "--worker": None if spec.worker == LOCAL else spec.worker,
         "--seed": spec.seed,
         "--secret": spec.secret,
         "--base-url": spec.proposer_options.get("base_url"),

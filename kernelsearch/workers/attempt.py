@@ -1,18 +1,17 @@
-"""One attempt: propose an edit, then judge it; or try a kernel again. A function from request to result that shares nothing but a lab."""
+"""One attempt: propose an edit, then judge it; or try a kernel again. A function from request to result that shares nothing but a site."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
 
-from kernelsearch import digest, guard
+from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
-from kernelsearch.evaluate import Incumbent, evaluate, repeat
-from kernelsearch.lab import Lab
+from kernelsearch.evaluate import Incumbent
 from kernelsearch.llm.base import RefusedReply
-from kernelsearch.model import Attempt, Candidate, Context, Evaluation, Node, Outcome, Proposal, Task
+from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
-from kernelsearch.workers.base import Request
+from kernelsearch.workers.base import Request, Site, Work
 from kernelsearch.workers.judged import Judged
 
 
@@ -21,7 +20,7 @@ class Bench:
     """Where attempts at one task are made."""
 
     task: Task
-    lab: Lab
+    site: Site
     proposer: Proposer
     judged: Judged
 
@@ -37,8 +36,8 @@ def attempt(request: Request, bench: Bench) -> Attempt:
 def _baseline(bench: Bench) -> Attempt:
     task = bench.task
     candidate = digest.baseline(task)
-    evaluation = evaluate(candidate, task, bench.lab)
-    bench.judged.put(candidate, evaluation, built_to(evaluation, task))
+    evaluation = bench.site.judge(Work(task=task, candidate=candidate))
+    bench.judged.put(candidate, evaluation)
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
 
 
@@ -47,7 +46,7 @@ def _repeat(request: Request, bench: Bench) -> Attempt:
     proposal, context = request.proposal, request.context
     if proposal is None or context is None or context.parent.candidate is None:
         raise ValueError("a repeat needs a proposal and a parent with a kernel")
-    evaluation = repeat(context.parent.candidate, bench.task, bench.lab, proposal.ticket)
+    evaluation = bench.site.judge(Work(task=bench.task, candidate=context.parent.candidate, trial=proposal.ticket))
     first = context.parent.evaluation
     if evaluation.passed and first is not None:
         evaluation = replace(evaluation, profile=first.profile)
@@ -61,7 +60,7 @@ def _edit(request: Request, bench: Bench) -> Attempt:
         raise ValueError("an edit needs a proposal and its context")
     while True:
         try:
-            draft = bench.proposer.propose(proposal, context, bench.task, bench.lab.hardware)
+            draft = bench.proposer.propose(proposal, context, bench.task, bench.site.hardware)
         except NothingToPropose as error:
             return Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED, detail=str(error))
         except UnusableReply as error:
@@ -103,17 +102,12 @@ def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, context: Cont
     with bench.judged.claim(name) as ours:
         if not ours:
             return replace(same, detail="the same kernel is being judged by another attempt")
-        evaluation = evaluate(candidate, bench.task, bench.lab, _incumbent(context), known=bench.judged.of_code)
+        evaluation = bench.site.judge(Work(task=bench.task, candidate=candidate, incumbent=_incumbent(context)), bench.judged.of_code)
         if evaluation.candidate != name:
             detail = f"compiled to the same machine code as {_known_as(evaluation.candidate, context)}"
             return replace(same, evaluation=evaluation, detail=detail)
-        bench.judged.put(candidate, evaluation, built_to(evaluation, bench.task))
+        bench.judged.put(candidate, evaluation)
     return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
-
-
-def built_to(evaluation: Evaluation, task: Task) -> str:
-    """What names the code that the candidate was built to; empty where there is none to name."""
-    return "" if evaluation.build is None else guard.code_digest(evaluation.build, task)
 
 
 def _known_as(name: str, context: Context) -> str:

@@ -1,12 +1,15 @@
-"""Where attempts are carried out: in threads of this process, or elsewhere."""
+"""Where attempts are carried out, and where their candidates are judged: by a lab of this process, or elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from kernelsearch.model import Attempt, Context, Node, Proposal
+from kernelsearch.evaluate import Incumbent, Known, none_known
+from kernelsearch.model import Attempt, Candidate, Context, Environment, Evaluation, Hardware, Node, Proposal, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,41 @@ class Worker(Protocol):
 
     def remember(self, node: Node) -> None:
         """Take over a node of an earlier session, so that its candidate is not evaluated again."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One candidate to judge, and what it has to beat; with the number of a `trial`, one that passed to try again."""
+
+    task: Task
+    candidate: Candidate
+    incumbent: Incumbent | None = None
+    trial: int | None = None
+
+
+class Site(Protocol):
+    """Where candidates are judged. Thread-safe. `hardware` and `environment` are known once `begin` has returned."""
+
+    @property
+    def hardware(self) -> Hardware: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder on this machine."""
+        ...
+
+    def begin(self, task: Task, idle: Callable[[], bool]) -> None:
+        """Be ready to judge candidates for `task`. `idle` is called while that takes time; it returns whether to give up."""
+        ...
+
+    def judge(self, work: Work, known: Known = none_known) -> Evaluation:
+        """The evaluation, however long it takes: that of `kernelsearch.evaluate`, which says what is `known` and what is raised."""
         ...
 
     def close(self) -> None: ...

@@ -39,13 +39,13 @@ class Judged:
             known = self._sources.get(candidate.flags)
             return None if known is None else known.nearest(candidate.source, apart)
 
-    def put(self, candidate: Candidate, evaluation: Evaluation, code: str = "") -> None:
+    def put(self, candidate: Candidate, evaluation: Evaluation) -> None:
         """Keep an evaluation; the first one of a candidate stays."""
         name = digest.candidate(candidate)
         with self._lock:
             self._evaluations.setdefault(name, evaluation)
-            if code:
-                self._by_code.setdefault(code, evaluation)
+            if evaluation.build is not None and evaluation.build.code:
+                self._by_code.setdefault(evaluation.build.code, evaluation)
             if evaluation.passed:
                 known = self._sources.setdefault(candidate.flags, source.Neighbours())
                 self._sources.move_to_end(candidate.flags)

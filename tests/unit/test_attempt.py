@@ -61,8 +61,13 @@ class Scripted:
         raise NothingToPropose("all tried")
 
 
-class Lab:
+class Site:
+    """Where nothing is judged, unless a test says how."""
+
     hardware = None
+
+    def judge(self, work, known=None):
+        raise AssertionError("nobody was to judge anything")
 
 
 @pytest.fixture
@@ -75,12 +80,12 @@ def incumbents():
 def judged(monkeypatch, incumbents):
     seen = []
 
-    def evaluate(candidate, task, lab, incumbent=None, known=None):
-        seen.append(candidate.source)
-        incumbents.append(incumbent)
-        return passing(5.0, digest.candidate(candidate))
+    def judge(site, work, known=None):
+        seen.append(work.candidate.source)
+        incumbents.append(work.incumbent)
+        return passing(5.0, digest.candidate(work.candidate))
 
-    monkeypatch.setattr(module, "evaluate", evaluate)
+    monkeypatch.setattr(Site, "judge", judge)
     return seen
 
 
@@ -88,7 +93,7 @@ def bench(proposer, known=()) -> Bench:
     judged = Judged()
     for candidate in known:
         judged.put(candidate, passing(7.0, digest.candidate(candidate)))
-    return Bench(task=TASK, lab=Lab(), proposer=proposer, judged=judged)
+    return Bench(task=TASK, site=Site(), proposer=proposer, judged=judged)
 
 
 def candidate(source: str):
@@ -169,7 +174,7 @@ def test_a_wrong_key_ends_the_run(judged):
 
 
 def test_a_local_worker_remembers_what_it_judged(judged):
-    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a"))
+    worker = LocalWorker(task=TASK, site=Site(), proposer=Scripted("a"))
     assert worker.submit(REQUEST).result().outcome is Outcome.EVALUATED
     assert worker.submit(REQUEST).result().outcome is Outcome.EXHAUSTED
     worker.close()
@@ -177,10 +182,10 @@ def test_a_local_worker_remembers_what_it_judged(judged):
 
 
 def test_a_local_worker_takes_over_nodes_of_an_earlier_session(judged):
-    worker = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"))
+    worker = LocalWorker(task=TASK, site=Site(), proposer=Scripted("a", "b"))
     first = worker.submit(REQUEST).result()
     worker.close()
-    later = LocalWorker(task=TASK, lab=Lab(), proposer=Scripted("a", "b"))
+    later = LocalWorker(task=TASK, site=Site(), proposer=Scripted("a", "b"))
     later.remember(type(REQUEST.context.parent)(number=1, attempt=first))
     assert later.submit(REQUEST).result().candidate.source == "b"
     later.close()
@@ -188,7 +193,7 @@ def test_a_local_worker_takes_over_nodes_of_an_earlier_session(judged):
 
 def test_a_repeat_tries_the_parents_kernel_again_with_its_counters(judged, monkeypatch):
     again = []
-    monkeypatch.setattr(module, "repeat", lambda candidate, task, lab, trial: again.append((candidate, trial)) or passing(9.0))
+    monkeypatch.setattr(Site, "judge", lambda site, work, known=None: again.append((work.candidate, work.trial)) or passing(9.0))
     profile = Profile(metric_set="quick", kind=TimeKind.MODELLED, kernel="k", metrics={})
     parent = REQUEST.context.parent
     parent = replace(parent, attempt=replace(parent.attempt, evaluation=replace(parent.evaluation, profile=profile)))
@@ -220,8 +225,9 @@ def test_other_flags_make_another_kernel_of_the_same_source(judged):
 
 def test_a_twin_in_machine_code_shares_the_evaluation(monkeypatch):
     first = passing(7.0, "twin")
-    monkeypatch.setattr(module, "evaluate", lambda candidate, task, lab, incumbent=None, known=None: known("code") or passing(1.0))
+    first = replace(first, build=replace(first.build, code="code"))
+    monkeypatch.setattr(Site, "judge", lambda site, work, known=None: known("code") or passing(1.0))
     here = bench(Scripted("a", usage=Usage(calls=1)))
-    here.judged.put(candidate("other"), first, "code")
+    here.judged.put(candidate("other"), first)
     done = attempt(REQUEST, here)
     assert done.outcome is Outcome.DUPLICATE and done.evaluation is first and "same machine code" in done.detail

@@ -371,16 +371,18 @@ def test_report_of_no_run_is_a_sentence(tmp_path, capsys):
     assert "not a run folder" in capsys.readouterr().err
 
 
-def test_resume_hands_on_the_new_budget(tmp_path, monkeypatch, capsys):
+def test_resume_hands_on_the_new_budget_and_worker(tmp_path, monkeypatch, capsys):
     asked = []
+    monkeypatch.chdir(tmp_path)
 
-    def resumed(folder, *, budget, watch, stop):
-        asked.append(budget)
+    def resumed(folder, *, budget, worker, watch, stop):
+        asked.append((budget, worker))
         return play(folder, watch, stop)
 
     monkeypatch.setattr(search, "resume", resumed)
-    assert kernelsearch("resume", tmp_path / "run", "--budget", 60) == 0
-    assert asked == [Budget(candidates=60)]
+    assert kernelsearch("resume", tmp_path / "run", "--budget", 60, "--worker", "spool:box") == 0
+    assert kernelsearch("resume", tmp_path / "other") == 0
+    assert asked == [(Budget(candidates=60), f"spool:{tmp_path / 'box'}"), (None, "")]
     assert str(tmp_path / "run" / session.BEST) in capsys.readouterr().out
 
 

@@ -15,7 +15,7 @@ from kernelsearch.model import Attempt, Budget, Evaluation, Origin, Outcome, Rew
 from kernelsearch.playbook import Chooser
 from kernelsearch.propose.book import book
 from kernelsearch.propose.lessons import Lessons
-from kernelsearch.search import NodeDone, Run, search
+from kernelsearch.search import NodeDone, Run, Warned, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.strategy import open_strategy
@@ -214,3 +214,29 @@ def test_repeats_count_against_the_budget_and_are_never_the_best(journal):
     search(run_with(Budget(candidates=3)), mcts(), FakeWorker(replies=dict.fromkeys(range(3), again)), journal)
     assert journal.totals.candidates == 3 and journal.best.number == 0
     assert Journal(journal.path, Blobs(journal.path.parent / "blobs")).best.number == 0
+
+
+def test_a_change_of_device_between_results_is_said(journal):
+    class Moving(FakeWorker):
+        """Judged on another machine from ticket 2 on; a duplicate has the evaluation of its twin."""
+
+        def attempt(self, request):
+            done = super().attempt(request)
+            if request.proposal is None or request.proposal.ticket < 2:
+                return done
+            if request.proposal.ticket == 3:
+                return replace(done, outcome=Outcome.DUPLICATE)
+            environment = replace(done.evaluation.environment, device="another")
+            return replace(done, evaluation=replace(done.evaluation, environment=environment))
+
+    events = []
+    search(run_with(Budget(candidates=6), events.append), mcts(), Moving(), journal)
+    (warned,) = [event.text for event in events if isinstance(event, Warned)]
+    assert warned.startswith("judged on another from here on, before on fake")
+
+
+def test_what_workers_say_is_told_while_the_run_waits(journal):
+    told = []
+    run = replace(run_with(Budget(candidates=2)), listen=lambda: told.append(len(journal.nodes)))
+    search(run, mcts(), FakeWorker(), journal)
+    assert told[:2] == [1, 2]

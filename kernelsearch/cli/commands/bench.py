@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+from kernelsearch.model.run import LOCAL
 
 
 @click.command(name="bench", short_help="Optimise every task of a suite or folder.")
@@ -38,13 +39,14 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
     stop = threading.Event()
 
     def spec(task: Task) -> RunSpec:
-        return replace(options, device=inputs.device_for(task, options.device)[0]).spec(task.name, digest.task(task))
+        device = inputs.device_for(task, options.device)[0] if options.worker in (None, LOCAL) else options.device
+        return replace(options, device=device).spec(task.name, digest.task(task))
 
     def watch(event: Event) -> None:
         match event:
             case Started():
                 click.echo(f"{event.task.suite}/{event.task.name} on {event.environment.device} …", err=True)
-                for text in health.remarks(event.environment, metrics=event.spec.metrics):
+                for text in health.remarks(event.environment, metrics=event.spec.metrics) if event.spec.worker == LOCAL else ():
                     click.echo(clean(f"warning: {text}"), err=True)
             case Warned():
                 click.echo(clean(f"warning: {event.text}"), err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+from kernelsearch.model.run import LOCAL
 
 
 @click.command(name="optimize", short_help="Search for a faster version of a kernel.")
@@ -46,7 +47,9 @@ def command(
     subject = inputs.subject(kernel, against)
     task = subject.task
     inputs.proposable(task, chosen["llm"])
-    chosen["device"], remarks = inputs.device_for(task, chosen["device"])
+    remarks: tuple[str, ...] = ()
+    if chosen["worker"] in (None, LOCAL):
+        chosen["device"], remarks = inputs.device_for(task, chosen["device"])
     spec = SearchOptions(**chosen).spec(task.name, digest.task(task))
     if output is None and subject.source is not None:
         output = subject.source.with_suffix(f".opt{session.suffix(task)}")

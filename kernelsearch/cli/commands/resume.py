@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from kernelsearch.cli.options import BUDGET, limits, together
+from kernelsearch.cli.options import BUDGET, WORKER, limits, together, where
 
 
 @click.command(name="resume", short_help="Go on with a run.")
 @click.argument("run", type=click.Path(path_type=Path))
-@together(BUDGET)
+@together(BUDGET, (WORKER,))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The winning kernel.  [default: RUN/best.cu]")
 @click.option("--force", is_flag=True, help="Replace what --output names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 @click.option("--quiet", is_flag=True, help="No line for each attempt.")
 def command(
-    run: Path, budget: int | None, minutes: float | None, usd: float | None, output: Path | None, force: bool, as_json: bool, quiet: bool
+    run: Path,
+    worker: str | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **budget: Any,  # noqa: ANN401
 ) -> None:
-    """Go on with the run in the folder RUN. A limit given here replaces all of the run's; what was used before counts towards it."""
+    """Go on with the run in the folder RUN. A limit given here replaces all of the run's; what was used before counts towards it.
+
+    --worker replaces the run's too, as when a spool was moved.
+    """
     from kernelsearch import search
     from kernelsearch.cli import session, views
 
     if output is not None:
         session.check_free(output, force=force)
-    chosen = limits(budget, minutes, usd)
+    chosen, judging = limits(**budget), where(worker)
     view = views.open_view(as_json=as_json, quiet=quiet)
-    session.conduct(lambda watch, stop: search.resume(run, budget=chosen, watch=watch, stop=stop), view, run, output)
+    session.conduct(lambda watch, stop: search.resume(run, budget=chosen, worker=judging, watch=watch, stop=stop), view, run, output)
