@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from kernelsearch import codec
 from kernelsearch.errors import UsageError
 from kernelsearch.llm.base import LanguageModel, Message, Reason, RefusedReply, Reply, prompt_digest
 from kernelsearch.model import Usage
+from kernelsearch.scrub import scrub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,5 +82,6 @@ class Recording:
         return reply
 
     def _append(self, exchange: Exchange) -> None:
+        clean = replace(exchange, reply=scrub(exchange.reply), detail=scrub(exchange.detail))
         with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(codec.dump_json(exchange) + "\n")
+            file.write(codec.dump_json(clean) + "\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from kernelsearch.errors import NothingToPropose, UsageError
-from kernelsearch.llm.base import Message, Reply, prompt_digest
+from kernelsearch.llm.base import Message, Reply, prompt_digest, sized
 from kernelsearch.llm.recording import Exchange, read_exchanges
 
 By = Literal["order", "digest"]
@@ -44,7 +44,7 @@ class Replay:
                 what = "no answer to this prompt" if self._by == "digest" else "no answer"
                 raise NothingToPropose(f"{self._path} holds {what} that was not given yet")
             exchange = self._left[key].popleft()
-        return exchange.answer()
+        return sized(exchange.answer(), self.name)
 
     def _key(self, digest: str) -> str:
         return digest if self._by == "digest" else ""

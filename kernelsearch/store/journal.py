@@ -140,11 +140,7 @@ class Journal:
         if node.passed and (self._best is None or supersedes(node, self._best)):
             self._best = node
         counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
-        self.totals = Totals(
-            candidates=self.totals.candidates + counts,
-            seconds=max(self.totals.seconds, node.at_seconds),
-            usage=self.totals.usage + node.attempt.usage,
-        )
+        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds)
 
     def _line(self, node: Node) -> bytes:
         slim = replace(node, attempt=self._map_texts(node.attempt, self._shelve))
