@@ -20,9 +20,11 @@ import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
-from kernelsearch.propose import open_proposer
+from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Usage, Verdict
+from kernelsearch.propose import allotment_of, open_proposer
+from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.forecast import Forecast, at_start
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
@@ -44,6 +46,7 @@ class Started:
     spec: RunSpec
     folder: Path
     nodes: tuple[Node, ...] = ()
+    forecast: Forecast | None = None  # of one attempt's prompt and price; None where no model is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Run:
     watch: Watch
     stop: threading.Event
     before: float = 0.0
+    allotment: Allotment | None = None  # says which model of a pool is asked
+    expected: Usage | None = None  # what an attempt takes of models, before one has shown it
 
 
 def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
@@ -109,7 +114,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
     clock = _Clock(run.before)
     for node in journal.nodes:
         worker.remember(node)
-        strategy.tell(node)
+        _tell(node, run, strategy, journal)
     if not journal.nodes:
         _record(worker.submit(Request()).result(), run, strategy, journal, clock, pending=0)
     pending: set[Future[Attempt]] = set()
@@ -119,6 +124,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
                 break
+            proposal = proposal if run.allotment is None else run.allotment.choose(proposal)
             pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
         if not pending:
             return ended or "nothing left to try"
@@ -129,11 +135,17 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
 
 
+def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
+    strategy.tell(node)
+    if run.allotment is not None:
+        run.allotment.tell(node, None if node.parent is None else journal.nodes[node.parent])
+
+
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
     """Why no further attempt may begin; None when one may."""
     if run.stop.is_set():
         return "stopped by the user"
-    spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending)
+    spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending, run.expected)
     return f"budget reached: {spent}" if spent else None
 
 
@@ -151,7 +163,7 @@ def _wait(pending: set[Future[Attempt]], run: Run, clock: _Clock) -> tuple[set[F
 def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, clock: _Clock, *, pending: int) -> None:
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
-    strategy.tell(node)
+    _tell(node, run, strategy, journal)
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
@@ -249,7 +261,8 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
 
 def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: Watch, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
-    watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    forecast = at_start(home.task, lab.hardware, spec.proposer, spec.proposer_options)
+    watch(Started(task=home.task, environment=lab.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
     run = Run(
         budget=budget,
         parallel=spec.parallel,
@@ -257,6 +270,8 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
+        allotment=allotment_of(tools.proposer),
+        expected=None if forecast is None else forecast.attempt,
     )
     worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
     with closing(worker):

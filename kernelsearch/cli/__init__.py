@@ -20,7 +20,21 @@ from kernelsearch.errors import KernelSearchError
 from kernelsearch.report.words import clean
 
 # in the order of use
-COMMANDS = ("init", "optimize", "resume", "evaluate", "bench", "report", "explain", "rescore", "tasks", "calibrate", "doctor")
+COMMANDS = (
+    "init",
+    "prompt",
+    "optimize",
+    "resume",
+    "evaluate",
+    "bench",
+    "report",
+    "explain",
+    "rescore",
+    "export",
+    "tasks",
+    "calibrate",
+    "doctor",
+)
 INTERRUPTED = 130  # as a shell says it of a process ended by Ctrl-C
 
 

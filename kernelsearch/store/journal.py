@@ -16,6 +16,7 @@ from pathlib import Path
 from kernelsearch import codec, digest
 from kernelsearch.errors import JournalDamaged, UsageError
 from kernelsearch.model import Attempt, Context, Node, Outcome, Proposal, Reward, Totals
+from kernelsearch.scrub import scrub
 from kernelsearch.store.blobs import Blobs
 
 _INLINE = 120  # texts up to this length stay in the line, where a person can read them
@@ -143,7 +144,7 @@ class Journal:
         self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds)
 
     def _line(self, node: Node) -> bytes:
-        slim = replace(node, attempt=self._map_texts(node.attempt, self._shelve))
+        slim = replace(node, attempt=self._map_texts(_scrubbed(node.attempt), self._shelve))
         text = codec.dump_json(slim)
         return f"{digest.of_text(text)} {text}\n".encode()
 
@@ -170,6 +171,15 @@ class Journal:
 
     def _fetch(self, text: str) -> str:
         return self._blobs.get(text.removeprefix(_BLOB)).decode() if text.startswith(_BLOB) else text
+
+
+def _scrubbed(attempt: Attempt) -> Attempt:
+    """Without keys in what was said. Sources stay to the letter: their digest is their name."""
+    candidate = attempt.candidate
+    if candidate is not None:
+        origin = replace(candidate.origin, prompt=scrub(candidate.origin.prompt), reply=scrub(candidate.origin.reply))
+        candidate = replace(candidate, origin=origin)
+    return replace(attempt, candidate=candidate, prompt=scrub(attempt.prompt), reply=scrub(attempt.reply), detail=scrub(attempt.detail))
 
 
 def supersedes(node: Node, best: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,12 @@ from kernelsearch.cli.options import BUDGET, limits, together
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 @click.option("--quiet", is_flag=True, help="No line for each attempt.")
 def command(
-    run: Path, budget: int | None, minutes: float | None, usd: float | None, output: Path | None, force: bool, as_json: bool, quiet: bool
+    run: Path,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **limit: Any,  # noqa: ANN401
 ) -> None:
     """Go on with the run in the folder RUN. A limit given here replaces all of the run's; what was used before counts towards it."""
     from kernelsearch import search
@@ -25,6 +31,6 @@ def command(
 
     if output is not None:
         session.check_free(output, force=force)
-    chosen = limits(budget, minutes, usd)
+    chosen = limits(**limit)
     view = views.open_view(as_json=as_json, quiet=quiet)
     session.conduct(lambda watch, stop: search.resume(run, budget=chosen, watch=watch, stop=stop), view, run, output)
