@@ -135,7 +135,7 @@ def _complaint(body: object, status: int | None = None, error: anthropic.APIStat
     said = found.get("message")
     return Complaint(
         status=status,
-        code=str(found.get("type") or (error.type if error else "") or ""),
+        code=f"{found.get('code') or ''} {found.get('type') or (error.type if error else '') or ''}".strip(),
         message=said if isinstance(said, str) else error.message if error else str(inner or body),
         headers=error.response.headers if error else {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +40,8 @@ class ModelServer:
                     outer.requests.append(Request(self.path, dict(self.headers), body))
                     step = outer.steps.pop(0) if outer.steps else status(418, {"error": {"message": "the script is over"}})
                 self.close_connection = True
-                step(self, outer._closing)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client may leave before the end
+                    step(self, outer._closing)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
