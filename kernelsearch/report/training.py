@@ -156,9 +156,9 @@ def _side(turn: _Turn, record: Record) -> Row:
         "parent": node.parent if node.parent is not None else -1,
         "model": candidate.origin.model if candidate else "",
         "asked": (proposal.model if proposal else "") or record.spec.proposer,
-        "directive": words.directive(node),
+        "directive": scrub(words.directive(node)),
         "status": words.status(node),
-        "time_us": node.time_us or 0.0,
-        "speedup": words.speedup(node, record.nodes[0]) or 0.0,
+        "time_us": round(node.time_us or 0.0, 4),
+        "speedup": round(words.speedup(node, record.nodes[0]) or 0.0, 4),
         "kernel": digest.candidate(candidate) if candidate else "",
     }

@@ -177,7 +177,10 @@ def _scrubbed(attempt: Attempt) -> Attempt:
     """Without keys in what was said. Sources stay to the letter: their digest is their name."""
     candidate = attempt.candidate
     if candidate is not None:
-        origin = replace(candidate.origin, prompt=scrub(candidate.origin.prompt), reply=scrub(candidate.origin.reply))
+        said = candidate.origin
+        origin = replace(
+            said, directive=scrub(said.directive), summary=scrub(said.summary), prompt=scrub(said.prompt), reply=scrub(said.reply)
+        )
         candidate = replace(candidate, origin=origin)
     return replace(attempt, candidate=candidate, prompt=scrub(attempt.prompt), reply=scrub(attempt.reply), detail=scrub(attempt.detail))
 

@@ -360,9 +360,9 @@ def test_an_answer_at_once_in_place_of_a_stream_is_an_answer():
 
 @pytest.mark.parametrize("finish", ["error", "abort"])
 def test_an_answer_that_the_server_gave_up_is_no_answer(finish: str):
-    with ModelServer([stream([chunk({"content": "hi"}), chunk({}, finish, usage=COUNTS)])]) as server:
-        with pytest.raises(RefusedReply, match=f"gave up .{finish}") as caught:
-            Books("chat", server).open().complete("", [Message(role="user", text="x")])
+    steps = [stream([chunk({"content": "hi"}), chunk({}, finish, usage=COUNTS)])]
+    with ModelServer(steps) as server, pytest.raises(RefusedReply, match=f"gave up .{finish}") as caught:
+        Books("chat", server).open().complete("", [Message(role="user", text="x")])
     assert (caught.value.text, caught.value.usage.tokens) == ("hi", 42)
 
 
