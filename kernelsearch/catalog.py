@@ -1,4 +1,4 @@
-"""What there is to choose from by name: tasks, hardware, metric sets and reward profiles; and what was measured of a GPU.
+"""What there is to choose from by name: tasks, hardware, metric sets, reward profiles, the playbook; and what was measured of a GPU.
 
 A task is named by its path, or by `suite/task` in the shipped catalogue, or by `task` alone where only one suite has it. Unknown
 names are a `UsageError` that lists the known ones.
@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from kernelsearch import codec, paths
+from kernelsearch.codec import playbook
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Calibration, Hardware, MetricSet, RewardProfile, Task, Thresholds
+from kernelsearch.model import BanditSettings, Calibration, Directive, Hardware, MetricSet, RewardProfile, Task, Thresholds
 
 TASK_FILE = "task.toml"
 _SUITE_FILE = "suite.toml"
@@ -123,6 +124,18 @@ def reward_profile(name: str) -> RewardProfile:
     return codec.reward_profile_from_toml(read(file), file.stem, where=str(file))
 
 
+def directives() -> dict[str, tuple[Directive, ...]]:
+    """The playbook in `profiles/playbook/`, by file."""
+    files = sorted((paths.data("profiles") / "playbook").glob("*.toml"))
+    return {str(file): playbook.directives_from_toml(read(file), where=str(file)) for file in files}
+
+
+def bandit_settings(name: str = "default") -> BanditSettings:
+    """How directives are chosen: `profiles/bandit/NAME.toml`."""
+    file = _profile("bandit", name)
+    return playbook.bandit_settings_from_toml(read(file), where=str(file))
+
+
 def profile_names(folder: str) -> tuple[str, ...]:
     """The names of what lies in `profiles/FOLDER`."""
     return tuple(sorted(file.stem for file in (paths.data("profiles") / folder).glob("*.toml")))
@@ -131,7 +144,7 @@ def profile_names(folder: str) -> tuple[str, ...]:
 def _profile(folder: str, name: str, extra: tuple[str, ...] = ()) -> Path:
     known = profile_names(folder)
     if name not in known:
-        kind = {"hardware": "hardware profile", "metrics": "metric set", "rewards": "reward profile"}[folder]
+        kind = {"hardware": "hardware profile", "metrics": "metric set", "rewards": "reward profile", "bandit": "bandit"}[folder]
         raise UsageError(_unknown(kind, name, (*extra, *known)))
     return paths.data("profiles") / folder / f"{name}.toml"
 

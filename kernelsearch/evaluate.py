@@ -6,7 +6,7 @@ The candidate's failures are verdicts; only ours raise. There is no branch here 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,14 +43,23 @@ class Failed(Exception):
         self.verdict, self.detail = verdict, detail
 
 
-def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None) -> Evaluation:
-    """Judge `candidate`. Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
+Known = Callable[[str], Evaluation | None]  # the evaluation of a candidate whose build has this `guard.code_digest`
+
+
+def evaluate(
+    candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None, *, known: Known = lambda code: None
+) -> Evaluation:
+    """Judge `candidate`, or give the evaluation of one that was compiled to the same code and is `known`.
+
+    Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
     trail = _Trail(candidate, task, lab)
     try:
         trail.note(guard.check(candidate, task))
         with trail.stage("build"):
             build = trail.built(lab.toolchain.build(candidate, task))
         trail.note(guard.inspect(build, task))
+        if (twin := known(guard.code_digest(build, task))) is not None:
+            return twin
         with trail.stage("verify"):
             _verify(build, trail)
         with trail.stage("measure"):
@@ -65,6 +74,24 @@ def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | 
         return trail.end(failed.verdict, failed.detail)
 
 
+def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation:
+    """Another trial of a candidate that passed: fresh contents and processes, against the baseline. It is not confirmed or profiled."""
+    trail = _Trail(candidate, task, lab)
+    again = digest.of_text("trial", str(trial), lab.secret, digest.candidate(candidate))
+    try:
+        trail.note(guard.check(candidate, task))
+        with trail.stage("build"):
+            build = trail.built(lab.toolchain.build(candidate, task))
+        trail.note(guard.inspect(build, task))
+        with trail.stage("verify"):
+            _verify(build, trail, again)
+        with trail.stage("measure"):
+            _measure(build, trail, again)
+        return trail.end(Verdict.PASSED)
+    except Failed as failed:
+        return trail.end(failed.verdict, failed.detail)
+
+
 def _verify(build: Build, trail: _Trail, again: str = "") -> None:
     verification = verify.run(build, trail.task, trail.lab, again=again)
     trail.checks += verification.checks
@@ -72,11 +99,11 @@ def _verify(build: Build, trail: _Trail, again: str = "") -> None:
         raise Failed(verification.verdict, verification.detail)
 
 
-def _measure(build: Build, trail: _Trail) -> Measurement:
+def _measure(build: Build, trail: _Trail, again: str = "") -> Measurement:
     """Against the task's own kernel, in pairs."""
     task, lab = trail.task, trail.lab
     baseline = lab.toolchain.build(digest.baseline(task), task)
-    trail.measurement = _timed(build, baseline if baseline.ok else None, trail)
+    trail.measurement = _timed(build, baseline if baseline.ok else None, trail, again)
     if why := measure.implausible(trail.measurement, task, lab.hardware):
         raise Failed(Verdict.IMPLAUSIBLE, why)
     return trail.measurement

@@ -20,15 +20,31 @@ import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
-from kernelsearch.model import Attempt, Budget, Environment, Node, Reward, RewardProfile, RunSpec, Task, Totals, Usage, Verdict
+from kernelsearch.model import (
+    Attempt,
+    Budget,
+    Environment,
+    Node,
+    Proposal,
+    Reward,
+    RewardProfile,
+    RunSpec,
+    Task,
+    Totals,
+    Usage,
+    Verdict,
+)
+from kernelsearch.playbook import Chooser
 from kernelsearch.propose import allotment_of, open_proposer
 from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.book import book, check_chooser, open_chooser
 from kernelsearch.propose.forecast import Forecast, at_start
+from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
-from kernelsearch.strategy import open_strategy
+from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
 from kernelsearch.workers.base import Request, Worker
 from kernelsearch.workers.local import LocalWorker
@@ -105,6 +121,8 @@ class Run:
     watch: Watch
     stop: threading.Event
     before: float = 0.0
+    chooser: Chooser | None = None  # names directives where the strategy does not
+    lessons: Lessons | None = None
     allotment: Allotment | None = None  # says which model of a pool is asked
     expected: Usage | None = None  # what an attempt takes of models, before one has shown it
 
@@ -124,8 +142,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             if (proposal := strategy.ask()) is None:
                 ended = "nothing left to try"
                 break
-            proposal = proposal if run.allotment is None else run.allotment.choose(proposal)
-            pending.add(worker.submit(Request(proposal=proposal, context=journal.context(proposal))))
+            pending.add(worker.submit(_request(proposal, run, journal)))
         if not pending:
             return ended or "nothing left to try"
         done, pending = _wait(pending, run, clock)
@@ -135,10 +152,22 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
 
 
+def _request(proposal: Proposal, run: Run, journal: Journal) -> Request:
+    """The strategy says where to go on, the chooser how, where it may, the allotment who; lessons of the whole run go along."""
+    context = journal.context(proposal)
+    if run.lessons is not None:
+        context = replace(context, lessons=run.lessons.lines())
+    if run.chooser is not None:
+        proposal = run.chooser.choose(proposal, context)
+    return Request(proposal=proposal if run.allotment is None else run.allotment.choose(proposal), context=context)
+
+
 def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
+    parent = None if node.parent is None else journal.nodes[node.parent]
     strategy.tell(node)
-    if run.allotment is not None:
-        run.allotment.tell(node, None if node.parent is None else journal.nodes[node.parent])
+    for listener in (run.chooser, run.lessons, run.allotment):
+        if listener is not None:
+            listener.tell(node, parent)
 
 
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
@@ -200,7 +229,8 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
-    spec = replace(spec, task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
+    check_chooser(spec.playbook)
+    spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     with closing(_open_lab(spec)) as lab:
         if why := admission.unsound(task, lab.scratch):
@@ -228,6 +258,14 @@ def resume(folder: Path, *, budget: Budget | None = None, watch: Watch, stop: th
                 other = f"times from {lab.environment.device} are not comparable with it"
                 watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
             return _search_in(home, lab, tools, budget or home.spec.budget, watch, stop)
+
+
+def _resolved(spec: RunSpec) -> RunSpec:
+    """With the name of a strategy where the choice was left to us, so that a resumed run goes on with the same one."""
+    if spec.strategy != AUTO:
+        return spec
+    name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
+    return replace(spec, strategy=name, strategy_reason=reason)
 
 
 def _open_lab(spec: RunSpec) -> Lab:
@@ -270,6 +308,8 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         watch=watch,
         stop=stop,
         before=journal.totals.seconds,
+        chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=lab.hardware),
+        lessons=Lessons(book()),
         allotment=allotment_of(tools.proposer),
         expected=None if forecast is None else forecast.attempt,
     )

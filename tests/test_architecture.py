@@ -43,7 +43,7 @@ DOORS = {
     ),
     "openai": ("kernelsearch/llm/",),
     "pycuda": ("sandbox/runner/",),
-    "pydantic": ("kernelsearch/codec.py",),
+    "pydantic": ("kernelsearch/codec/",),
     "pynvml": ("kernelsearch/device/", "sandbox/runner/"),
     "rich": ("kernelsearch/cli/",),
     "torch": ("kernelsearch/oracle/", "sandbox/runner/"),

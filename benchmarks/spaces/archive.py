@@ -53,6 +53,7 @@ def recording(progress: Any, metadata: dict[str, Any]) -> Recording:
         "admitted_points": sum(1 for _ in progress.space.configurations()),
         "complete": len(progress.results) == len(progress.points),
         "default": progress.space.default,
+        "conditions": list(progress.space.conditions),
         "canary_ms": [round(value, 6) for value in progress.drift],
         "errors": dict(errors.most_common(40)),
         "samples": "CUDA events around one launch, L2 overwritten before each, fills queued ahead; the time is their median",

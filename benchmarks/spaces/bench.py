@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -111,7 +112,8 @@ class Bench:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
-            threading.Thread(target=_pump, args=(self._process, self._answers), daemon=True).start()
+            self._reader = threading.Thread(target=_pump, args=(self._process, self._answers), daemon=True)
+            self._reader.start()
         return self._process
 
     def _end(self) -> str:
@@ -123,18 +125,27 @@ class Bench:
         process.kill()
         assert process.stderr is not None
         words = process.stderr.read().strip().splitlines()
-        process.wait()
+        self._gone(process)
         return words[-1] if words else "no message"
 
     def close(self) -> None:
         """Lets the process end by itself."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
             try:
-                self._process.wait(timeout=30)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-            self._process = None
+                process.kill()
+            self._gone(process)
+
+    def _gone(self, process: subprocess.Popen[str]) -> None:
+        process.wait()
+        self._reader.join()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(BrokenPipeError):  # what was still to be written has nobody to read it
+                if pipe is not None:
+                    pipe.close()
 
 
 def _pump(process: subprocess.Popen[str], answers: queue.Queue[dict[str, Any] | None]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 MAX_THREADS, SHARED, CONSTANT, LOCAL, REGISTERS = 0, 1, 2, 3, 4
 MAX_DYNAMIC_SHARED = 8
 # CUdevice_attribute
-_MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR, _CLOCK_KHZ, _THREADS_A_MULTIPROCESSOR = 16, 38, 75, 76, 13, 39
+_MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR, _THREADS_A_MULTIPROCESSOR = 16, 38, 75, 76, 39
 WITHOUT_OPT_IN = 48 * 1024
 STICKY = {700, 702, 709, 710, 714, 715, 716, 717, 718, 719}  # after these the context is lost
 
@@ -80,7 +80,6 @@ class Gpu:
             "cuda_driver": f"{version.value // 1000}.{version.value % 1000 // 10}",
             "multiprocessors": self._attribute(_MULTIPROCESSORS),
             "l2_bytes": self.l2_bytes,
-            "clock_mhz": self._attribute(_CLOCK_KHZ) / 1e3,
         }
 
     def allocate(self, nbytes: int) -> int:

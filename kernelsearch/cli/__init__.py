@@ -31,6 +31,7 @@ COMMANDS = (
     "explain",
     "rescore",
     "export",
+    "playbook",
     "tasks",
     "calibrate",
     "doctor",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import click
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
+from kernelsearch.strategy import SUMMARIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_STRATEGIES = "; ".join(f"{name}: {summary}" for name, summary in SUMMARIES.items()) + "."
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
 LAB = (
@@ -33,7 +35,9 @@ SEARCH = (
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
-    click.option("--strategy", default="mcts", show_default=True, help="mcts, greedy or best-of-n."),
+    click.option("--strategy", default="mcts", show_default=True, help=_STRATEGIES),
+    click.option("--strategy-option", multiple=True, metavar="NAME=NUMBER", help="Passed to the strategy: c, width, candidates …"),
+    click.option("--playbook", default="bandit", show_default=True, help="bandit: one directive an attempt, by what paid; or none."),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
     click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
 )
@@ -70,6 +74,8 @@ class SearchOptions:
     base_url: str
     llm_option: tuple[str, ...]
     strategy: str
+    strategy_option: tuple[str, ...] = ()
+    playbook: str = "bandit"
     reward: str
     parallel: int
     budget: int | None
@@ -85,8 +91,10 @@ class SearchOptions:
             device=self.device,
             hardware=self.hardware,
             strategy=self.strategy,
+            strategy_options=self._strategy_options(),
             proposer=self.llm,
             proposer_options=named_options(self.llm_option, self.base_url),
+            playbook=self.playbook,
             reward=self.reward,
             metrics=self.metrics,
             budget=limits(self.budget, self.minutes, self.usd, self.tokens) or DEFAULT_BUDGET,
@@ -96,16 +104,28 @@ class SearchOptions:
             unsafe=self.unsafe,
         )
 
+    def _strategy_options(self) -> dict[str, float]:
+        options = {}
+        for name, value in _pairs("--strategy-option", self.strategy_option):
+            try:
+                options[name] = float(value)
+            except ValueError as error:
+                raise UsageError(f"--strategy-option {name}={value}: write a number") from error
+        return options
+
 
 def named_options(given: tuple[str, ...], base_url: str) -> dict[str, str]:
     """What --llm-option and --base-url say. Raises `UsageError` for what is no NAME=VALUE."""
     options = {"base_url": base_url} if base_url else {}
+    return {**options, **dict(_pairs("--llm-option", given))}
+
+
+def _pairs(name: str, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for option in given:
-        name, equals, value = option.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--llm-option {option!r}: write NAME=VALUE")
-        options[name] = value
-    return options
+        key, equals, value = option.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{name} {option!r}: write NAME=VALUE")
+        yield key, value
 
 
 def limits(budget: int | None, minutes: float | None, usd: float | None, tokens: int | None = None) -> Budget | None:

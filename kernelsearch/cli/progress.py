@@ -67,6 +67,8 @@ def head(started: Started) -> list[str]:
         f"{'device':<{NAME}}{environment.device}, {taken} · sandbox: {environment.sandbox}",
         f"{'proposer':<{NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
     ]
+    if spec.strategy_reason:
+        lines.append(f"{'':<{NAME}}{spec.strategy} was chosen: {spec.strategy_reason}")
     if started.forecast is not None:
         lines.append(f"{'model':<{NAME}}{expected(started.forecast, spec.budget)}")
     if started.nodes:

@@ -144,6 +144,7 @@ def _started(event: Started) -> dict[str, object]:
         "sandbox": event.environment.sandbox,
         "proposer": event.spec.proposer,
         "strategy": event.spec.strategy,
+        "strategy_reason": event.spec.strategy_reason,
         "seed": event.spec.seed,
         "forecast": None if event.forecast is None else _forecast(event.forecast),
         "assumptions": list(event.task.assumptions),

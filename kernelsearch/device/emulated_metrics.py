@@ -112,6 +112,7 @@ _METRICS: Mapping[str, tuple[str, Callable[[Evidence], float | None]]] = {
     ),
     "lts__t_sectors.avg.pct_of_peak_sustained_elapsed": ("%", _percent_of_peak("l2")),
     "lts__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _percent_of_peak("l2")),
+    "l1tex__data_pipe_lsu_wavefronts.avg.pct_of_peak_sustained_elapsed": ("%", _on_average("l1 and shared")),
     "l1tex__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _percent_of_peak("l1 and shared")),
     "l1tex__throughput.avg.pct_of_peak_sustained_active": ("%", _percent_of_peak("l1 and shared")),
     "sm__throughput.avg.pct_of_peak_sustained_elapsed": ("%", _on_average("issue", "fp64", "l1 and shared")),

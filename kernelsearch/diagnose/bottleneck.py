@@ -34,12 +34,10 @@ def _first(evidence: Evidence, rules: tuple[_Rule, ...]) -> Bottleneck | None:
 
 
 def _launch(e: Evidence) -> Bottleneck | None:
-    if e.call_us is None or e.launches * e.launch_us < e.limits.launch_share * e.call_us:
+    if e.call_us is None or (overhead := e.launch_overhead_us) < e.limits.launch_share * e.call_us:
         return None
     many = "launch" if e.launches == 1 else "launches"
-    text = (
-        f"{e.launches} {many} of about {e.launch_us:.1f} µs each make up most of {e.call_us:.1f} µs; fuse kernels, or give each more work"
-    )
+    text = f"{e.launches} {many} take about {overhead:.1f} of {e.call_us:.1f} µs beside their kernels; fuse kernels, or give each more work"
     return Bottleneck(resource=Resource.LAUNCH, evidence=text)
 
 
@@ -74,6 +72,8 @@ def _conflicts(e: Evidence) -> Bottleneck | None:
 def _spills(e: Evidence) -> Bottleneck | None:
     if e.spill_bytes < e.limits.spill_bytes or e.dram_is_full_of_useful_bytes:
         return None
+    if e.local_share is not None and e.local_share < e.limits.spill_share:
+        return None  # in code that hardly runs
     registers = e.get("launch__registers_per_thread")
     at = "" if registers is None else f" at {registers:.0f} registers"
     return Bottleneck(resource=Resource.SPILLS, evidence=f"each thread spills {e.spill_bytes} bytes to local memory{at}")
@@ -118,8 +118,12 @@ def _busy(e: Evidence) -> Bottleneck | None:
         (e.dram_percent, Resource.DRAM_BANDWIDTH, "of the device memory's bandwidth is in use"),
         (e.l2_percent, Resource.L2, "of the L2 cache's bandwidth is in use"),
         (e.sm_percent, Resource.COMPUTE, "of the peak of the multiprocessors' busiest unit"),
+        (e.l1_percent, Resource.COMPUTE, "of the peak of the path to L1 and shared memory; keep more in registers"),
     )
     percent, resource, words = max(((p or 0.0, r, w) for p, r, w in units), key=lambda unit: unit[0])
+    if resource is Resource.L2 and (e.dram_percent or 0.0) >= e.limits.dram_saturated:
+        # What DRAM delivers passes through L2, which looks as busy for it.
+        percent, resource, words = e.dram_percent or 0.0, *units[0][1:]
     if percent < e.limits.busy:
         return None
     text = f"{percent:.0f} % {words}"

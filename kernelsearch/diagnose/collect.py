@@ -56,7 +56,7 @@ def collect(device: Device, job: Job, task: Task, wanted: Sequence[str]) -> Coll
             return Collected(missing=_AGAIN)
     result = _asked(device, job, wanted, memory)
     kernels = own(result.kernels, job.build, task, job.calls[0])
-    why = _why_not(result, kernels, wanted)
+    why = _why_not(result, kernels, [name for name in wanted if name not in memory.unknown])
     with _lock:
         if not why:
             memory.failures = 0

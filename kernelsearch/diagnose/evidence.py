@@ -22,7 +22,8 @@ _ATOMICS = tuple(f"l1tex__t_requests_pipe_lsu_mem_global_op_{op}.sum" for op in 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Times in µs. `task_bytes` is what the task must move; `matrix_gain` how many times as fast its products would run on tensor cores
-    as on the plain pipes, at best, None where it has none. `launches` are those of one call, each taking `launch_us` before it begins.
+    as on the plain pipes, at best, None where it has none. `launches` are those of one call, each taking `launch_us` before it begins;
+    `kernels_us` is how long their kernels ran in all, where all of them were profiled.
     """
 
     metrics: Mapping[str, Metric]
@@ -31,6 +32,7 @@ class Evidence:
     launches: int = 1
     call_us: float | None = None
     launch_us: float = 0.0
+    kernels_us: float | None = None
     task_bytes: float | None = None
     matrix_gain: float | None = None
     limits: Thresholds = field(default_factory=catalog.thresholds)
@@ -59,6 +61,15 @@ class Evidence:
     @property
     def sm_percent(self) -> float | None:
         return self.get("sm__throughput.avg.pct_of_peak_sustained_elapsed")
+
+    @property
+    def launch_overhead_us(self) -> float:
+        """Of a call: what launches take at least, or what several leave between their kernels, if that is more.
+
+        With a single one the difference is as small as what a profiler's clocks and caches change.
+        """
+        between = 0.0 if self.call_us is None or self.kernels_us is None or self.launches < 2 else self.call_us - self.kernels_us
+        return max(self.launches * self.launch_us, between)
 
     def idle(self, *percents: float | None) -> bool:
         """None of these units is busy; what is not known counts as idle."""
@@ -112,11 +123,22 @@ class Evidence:
 
     @property
     def tensor_percent(self) -> float | None:
-        """Use of the tensor pipe; without a counter the machine code tells where it is none."""
+        """Use of the tensor pipe. Without a counter the machine code tells where it is none; a library's kernels are not in that."""
         counted = self.get("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active")
         if counted is None and self.build.instructions:
             return None if any(name.startswith(_TENSOR) for name in self.build.instructions) else 0.0
         return counted
+
+    @property
+    def l1_percent(self) -> float | None:
+        """Use of the data path of L1 and shared memory, which the multiprocessors' own figure leaves out."""
+        path = self.get("l1tex__data_pipe_lsu_wavefronts.avg.pct_of_peak_sustained_elapsed")
+        return self.get("l1tex__throughput.avg.pct_of_peak_sustained_active") if path is None else path
+
+    @property
+    def local_share(self) -> float | None:
+        """Loads from local memory, where spilled registers lie, among all instructions."""
+        return self.ratio("l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum", "smsp__inst_executed.sum")
 
     @property
     def waves(self) -> float | None:

@@ -48,9 +48,9 @@ def shares(evidence: Evidence) -> dict[str, float]:
     found = {
         Resource.DRAM_BANDWIDTH: evidence.dram_percent,
         Resource.L2: evidence.l2_percent,
-        Resource.COMPUTE: evidence.sm_percent,
+        Resource.COMPUTE: max((p for p in (evidence.sm_percent, evidence.l1_percent) if p is not None), default=None),
         Resource.OCCUPANCY: evidence.occupancy,
-        Resource.TENSOR_IDLE: evidence.tensor_percent,
+        Resource.TENSOR_IDLE: None if evidence.matrix_gain is None else evidence.tensor_percent,
         Resource.UNCOALESCED: _coalesced(evidence),
         Resource.SHARED_CONFLICTS: _unlost(evidence.conflict_share),
         Resource.BARRIER: _unlost(evidence.stalled("barrier")),
@@ -58,7 +58,7 @@ def shares(evidence: Evidence) -> dict[str, float]:
         Resource.ATOMICS: _unlost(evidence.atomic_share),
         Resource.DIVERGENCE: None if evidence.active_lanes is None else 100.0 * evidence.active_lanes / WARP,
         Resource.TAIL: None if not evidence.waves else 100.0 * evidence.waves / math.ceil(evidence.waves),
-        Resource.LAUNCH: None if not evidence.call_us else 100.0 - 100.0 * evidence.launches * evidence.launch_us / evidence.call_us,
+        Resource.LAUNCH: None if not evidence.call_us else 100.0 - 100.0 * evidence.launch_overhead_us / evidence.call_us,
     }
     return {resource.value: min(100.0, max(0.0, share)) for resource, share in found.items() if share is not None}
 

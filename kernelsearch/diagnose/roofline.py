@@ -22,8 +22,8 @@ _LEAST_SUM = 16  # products in one sum from which on tensor cores pay: the depth
 class Roofline:
     """`ideal_us` is the larger of the two times; `bound` says which: "DRAM" or "arithmetic". `bytes` and `flops` as the task has them.
 
-    `peak_flops`: the arithmetic peak in FLOP/s. `ridge`: operations a byte at which both take equally long. `matrix_gain`: how many times as long the ideal would be on the plain
-    pipes, for sums of products that tensor cores take; None for other work.
+    `peak_flops`: the arithmetic peak in FLOP/s. `ridge`: operations a byte at which both take equally long. `matrix_gain`: how many
+    times as long the ideal would be on the plain pipes, for sums of products that tensor cores take; None for other work.
     """
 
     ideal_us: float

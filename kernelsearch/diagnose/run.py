@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from kernelsearch import workload
 from kernelsearch.device.base import Call, KernelCounters, Mode
 from kernelsearch.diagnose.bottleneck import bottleneck, estimated
-from kernelsearch.diagnose.chosen import heaviest
+from kernelsearch.diagnose.chosen import DURATION, heaviest
 from kernelsearch.diagnose.collect import collect
 from kernelsearch.diagnose.evidence import Evidence
 from kernelsearch.diagnose.facts import facts, shares
@@ -21,11 +21,13 @@ from kernelsearch.diagnose.roofline import FLOOR, SPEED_OF_LIGHT, Roofline, roof
 from kernelsearch.diagnose.worth import worth
 from kernelsearch.lab import Lab
 from kernelsearch.model import Build, Case, Hardware, Measurement, Metric, Profile, Task
+from kernelsearch.nsight import MOST_LAUNCHES
 
 _TIMEOUT_S = 60.0  # a profiler repeats the kernel once for each pass
 
 
-LAUNCHES = "derived__launches"  # of one call; travels among the counters, so that a diagnosis can be made again from the record
+# Of one call; these travel among the counters, so that a diagnosis can be made again from the record.
+LAUNCHES, KERNELS_US = "derived__launches", "derived__kernels_us.sum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent:
         kind=lab.device.time_kind,
         metric_set=lab.metric_set.name,
         kernel=longest.kernel,
-        metrics=_with_derived(longest.metrics, subject, len(collected.kernels)),
+        metrics={**_with_derived(longest.metrics, subject, len(collected.kernels)), **_running(collected.kernels)},
         notes=_notes(collected.kernels, longest, wanted),
     )
     return _read(profile, subject)
@@ -124,9 +126,25 @@ def _evidence(subject: _Subject, metrics: Mapping[str, Metric], kernel: str, lau
         call_us=subject.call_us,
         # What was measured is a launch alone. Behind another it is hidden in part, down to what the profile has for one.
         launch_us=launch_us if launches == 1 else min(launch_us, subject.hardware.launch_us),
+        kernels_us=_kernels_us(metrics, launches),
         task_bytes=None if subject.ideal is None else subject.ideal.bytes,
         matrix_gain=None if subject.ideal is None else subject.ideal.matrix_gain,
     )
+
+
+def _kernels_us(metrics: Mapping[str, Metric], launches: int) -> float | None:
+    """As recorded; where only the longest kernel is on record, the others are taken to be as long."""
+    if KERNELS_US in metrics:
+        return metrics[KERNELS_US].value
+    longest = metrics.get(DURATION)
+    return None if longest is None or launches >= MOST_LAUNCHES else launches * longest.value / 1000.0
+
+
+def _running(kernels: Sequence[KernelCounters]) -> dict[str, Metric]:
+    """How long the kernels of a call ran in all; nothing when the profiler may have stopped before the last."""
+    if len(kernels) >= MOST_LAUNCHES or any(DURATION not in launch.metrics for launch in kernels):
+        return {}
+    return {KERNELS_US: Metric(value=sum(launch.metrics[DURATION].value for launch in kernels) / 1000.0, unit="µs")}
 
 
 def _percent(subject: _Subject) -> float | None:

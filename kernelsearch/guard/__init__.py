@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from kernelsearch.guard.binary import inspect
 from kernelsearch.guard.check import check, check_python, suspicious
+from kernelsearch.guard.code import code_digest
 
-__all__ = ["check", "check_python", "inspect", "suspicious"]
+__all__ = ["check", "check_python", "code_digest", "inspect", "suspicious"]

@@ -16,7 +16,7 @@ from kernelsearch.guard.policy import Rule, guard_policy
 from kernelsearch.model import Build, Finding, Form, Task
 
 _NEEDED, _RUN_PATHS = 1, (15, 29)
-_FAT_BINARY = (".nv_fatbin", "__nv_relfatbin", ".nvFatBinSegment")
+FAT_BINARY = (".nv_fatbin", "__nv_relfatbin", ".nvFatBinSegment")
 _STARTING = (".init_array", ".preinit_array", ".ctors", ".fini_array", ".dtors")
 _GLOBAL_OBJECT = re.compile(r"_GLOBAL__(sub_)?[ID]_.*")
 _ENTRY = 0x10  # in a device symbol's `other`: a kernel, not a function it calls
@@ -75,7 +75,7 @@ def _cubin(elf: Elf, build: Build, task: Task) -> Iterator[Finding]:
 
 def _shared_object(elf: Elf, task: Task) -> Iterator[Finding]:
     policy = guard_policy()
-    maker = "nvcc" if elf.named(*_FAT_BINARY) else "emulated"
+    maker = "nvcc" if elf.named(*FAT_BINARY) else "emulated"
     yield from _linked(elf, task)
     yield from _exported(elf, task)
     yield from _started(elf, policy.binary.starters[maker])
@@ -133,7 +133,7 @@ def _started(elf: Elf, own: re.Pattern[str]) -> Iterator[Finding]:
 def _code(elf: Elf) -> Iterator[Finding]:
     """Code where none belongs: of the device outside the fat binary, of the host where it can be written."""
     for section in elf.sections:
-        if section.executable or section.name in _FAT_BINARY:
+        if section.executable or section.name in FAT_BINARY:
             continue
         if guard_policy().binary.device_code.search(elf.content(section)):
             yield Finding(rule="carries device code", message=f"device code outside the fat binary, in {section.name[:40]}")

@@ -4,6 +4,8 @@ Units everywhere: times in µs (durations of our own work in seconds), sizes in 
 """
 
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
+from kernelsearch.model.condition import Condition
+from kernelsearch.model.directive import BanditSettings, Directive, Gain, Kind
 from kernelsearch.model.evaluation import (
     Build,
     Check,
@@ -27,6 +29,7 @@ __all__ = [
     "Arg",
     "ArgKind",
     "Attempt",
+    "BanditSettings",
     "Bottleneck",
     "Budget",
     "Build",
@@ -35,21 +38,25 @@ __all__ = [
     "Case",
     "CaseTiming",
     "Check",
+    "Condition",
     "Confirmation",
     "Context",
     "Cost",
     "Distribution",
     "DType",
+    "Directive",
     "Environment",
     "Evaluation",
     "Expression",
     "Finding",
     "Form",
+    "Gain",
     "Hardware",
     "Hazard",
     "HotLine",
     "Interval",
     "KernelResources",
+    "Kind",
     "Launch",
     "LaunchPlan",
     "Measurement",

@@ -49,18 +49,29 @@ def _small(exponent: Number) -> int:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> ast.expr:
-    if len(text) > _MAX_LENGTH:
-        raise UsageError(f"expression is longer than {_MAX_LENGTH} characters: {text[:60]}…")
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"not an expression over sizes: {text!r} ({error})") from error
-    _check(node, text)
+    node = syntax(text, "an expression over sizes")
+    check(node, text)
     return node
 
 
-def _check(node: ast.expr, text: str, depth: int = 0) -> None:
-    if depth > _MAX_DEPTH:
+def syntax(text: str, what: str) -> ast.expr:
+    """`text` as a syntax tree in which nothing has been looked at yet. Raises `UsageError` when it is not `what`."""
+    if len(text) > _MAX_LENGTH:
+        raise UsageError(f"expression is longer than {_MAX_LENGTH} characters: {text[:60]}…")
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"not {what}: {text!r} ({error})") from error
+
+
+def too_deep(depth: int) -> bool:
+    """Whether operations are nested deeper than may be walked."""
+    return depth > _MAX_DEPTH
+
+
+def check(node: ast.expr, text: str, depth: int = 0) -> None:
+    """Raise `UsageError` unless `node` is arithmetic of this language."""
+    if too_deep(depth):
         raise UsageError(f"expression is nested deeper than {_MAX_DEPTH}: {text[:60]}…")
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and abs(value) <= _MAX_MAGNITUDE:
@@ -68,13 +79,13 @@ def _check(node: ast.expr, text: str, depth: int = 0) -> None:
         case ast.Name():
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            return _check(operand, text, depth + 1)
+            return check(operand, text, depth + 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check(left, text, depth + 1)
-            return _check(right, text, depth + 1)
+            check(left, text, depth + 1)
+            return check(right, text, depth + 1)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS and args:
             for arg in args:
-                _check(arg, text, depth + 1)
+                check(arg, text, depth + 1)
             return
     allowed = "use + - * / // % ** << >> cdiv min max log2 sqrt"
     raise UsageError(f"not allowed in an expression over sizes: {_quoted(node, text)} in {text[:60]!r}; {allowed}")
@@ -84,7 +95,8 @@ def _quoted(node: ast.expr, text: str) -> str:
     return repr(ast.get_source_segment(text.strip(), node) or "?")
 
 
-def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:
+def value_of(node: ast.expr, names: Mapping[str, Number]) -> Number:
+    """What checked arithmetic gives. Raises `KeyError` for a name without a value, `ArithmeticError`, `ValueError` or `TypeError`."""
     match node:
         case ast.Constant(value=value):
             assert isinstance(value, int | float)
@@ -92,12 +104,12 @@ def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:
         case ast.Name(id=name):
             return names[name]
         case ast.UnaryOp(op=op, operand=operand):
-            inner = _value(operand, names)
+            inner = value_of(operand, names)
             return -inner if isinstance(op, ast.USub) else inner
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_BINARY[type(op)](_value(left, names), _value(right, names)))
+            return _bounded(_BINARY[type(op)](value_of(left, names), value_of(right, names)))
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _FUNCTIONS[name](*(_value(arg, names) for arg in args))
+            return _FUNCTIONS[name](*(value_of(arg, names) for arg in args))
     raise AssertionError("checked at construction")
 
 
@@ -132,7 +144,7 @@ class Expression:
     def evaluate(self, values: Mapping[str, Number]) -> Number:
         """The value with `values` put in for the names."""
         try:
-            return _value(_parse(self.text), values)
+            return value_of(_parse(self.text), values)
         except KeyError as error:
             raise UsageError(f"unknown name {error} in expression {self.text!r}; known: {', '.join(sorted(values)) or 'none'}") from error
         except (ArithmeticError, ValueError, TypeError) as error:

@@ -67,6 +67,7 @@ class Thresholds:
     conflict_share: float
     shared_weight: float
     spill_bytes: float  # a thread
+    spill_share: float
     active_lanes: float  # of 32
     tensor_gain: float  # times as fast
     tensor_idle: float  # percent

@@ -81,9 +81,11 @@ class RunSpec:
     device: str = "auto"  # auto | cuda | pycuda | emulated
     hardware: str = ""  # profile name; the device's own when empty
     strategy: str = "mcts"
+    strategy_reason: str = ""  # why that one, where the choice was left to us
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
+    playbook: str = "bandit"  # who names the directive of a proposal: "bandit", or "none" for nobody
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off
     budget: Budget = Budget()
@@ -104,7 +106,7 @@ class Proposal:
     directive: str | None = None  # what to try first: a directive of the playbook, or a rule's name
     others: tuple[int, ...] = ()  # further nodes to draw on: the second parent of a crossover, the better one of a pair
     note: str = ""  # words for the proposer: a direction, a reflection, lessons
-    apart: float = 0.0  # least structural distance (0..1) from every kernel judged before; nearer ones count as duplicates
+    apart: float = 0.0  # least structural distance (0..1) from every kernel that passed before; nearer ones count as duplicates
     model: str = ""  # which model of a pool is to be asked; empty where there is no choice
     repeat: bool = False  # evaluate the parent's own kernel once more, on fresh contents
 
@@ -179,3 +181,4 @@ class Context:
     others: tuple[Node, ...] = ()  # those that the proposal names
     best: Node | None = None
     baseline: Node | None = None
+    lessons: tuple[str, ...] = ()  # what attempts of this run have taught, a line each

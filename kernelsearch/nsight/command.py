@@ -1,14 +1,21 @@
-"""The command line of Nsight Compute for a chosen set of counters. Pure."""
+"""The command lines of Nsight Compute: for a chosen set of counters, and for reading a report that it kept. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+MOST_LAUNCHES = 16  # of one call: each costs as many replays as there are passes
 
-def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = 16) -> tuple[str, ...]:
+
+def command(
+    ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str], *, launches: int = MOST_LAUNCHES, report: Path | None = None
+) -> tuple[str, ...]:
     """Run `target` and collect `metrics` for the first `launches` kernels between its calls of
     cuProfilerStart and cuProfilerStop, as a table in the file `log`.
+
+    `report`: a file, NAME.ncu-rep, that takes the profiler's own report as well, with samples by instruction and the sources that it
+    can find: for its user interface, and for `source_page`.
 
     Counters come in base units (byte, not Mbyte). Clocks stay as they are: fixing them needs rights, changes the machine for others
     and would make the profile speak of another clock than the timing. Caches are flushed before each pass, as for timing.
@@ -34,7 +41,17 @@ def command(ncu: Path, metrics: Sequence[str], log: Path, target: Sequence[str],
         "off",
         "--launch-count",
         str(launches),
+        *(
+            ()
+            if report is None
+            else ("--section", "SourceCounters", "--import-source", "yes", "--force-overwrite", "--export", str(report))
+        ),
         "--log-file",
         str(log),
         *target,
     )
+
+
+def source_page(ncu: Path, report: Path) -> tuple[str, ...]:
+    """Print a kept report's samples by source line and instruction, for `hot_lines`. Needs no GPU."""
+    return (str(ncu), "--config-file", "off", "--import", str(report), "--page", "source", "--csv", "--print-source", "cuda,sass")

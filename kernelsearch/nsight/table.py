@@ -40,6 +40,7 @@ _PERMISSION = (
     "Nsight Compute may not read the GPU's counters (ERR_NVGPUCTRPERM): run as root, or let every user read them with "
     "`options nvidia NVreg_RestrictProfilingToAdminUsers=0` in /etc/modprobe.d/nvidia.conf and a reload of the driver"
 )
+_ERRORS = 16  # told of: one for each counter that it does not know
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.])\d{3}(\1\d{3})*$")
 
 
@@ -113,7 +114,7 @@ def _reason(lines: list[str]) -> str:
         return _PERMISSION
     errors = [line.removeprefix("==ERROR==").strip() for line in lines if line.startswith("==ERROR==")]
     if errors:
-        return f"Nsight Compute: {errors[0]}"
+        return f"Nsight Compute: {'; '.join(errors[:_ERRORS])}"
     if any("No kernels were profiled" in line for line in lines):
         return "Nsight Compute saw no kernel launch"
     return "Nsight Compute gave no table"

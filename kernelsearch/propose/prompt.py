@@ -30,6 +30,7 @@ from kernelsearch.model import (
     Task,
     TimeKind,
 )
+from kernelsearch.propose.guidance import guidance
 from kernelsearch.templates import render
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -37,6 +38,8 @@ _DETAIL = 4_000  # characters of a compiler's or verifier's words: the first err
 _LINE = 160
 _SIBLINGS = 12
 _LINEAGE = 8
+_OTHERS = 2  # kernels to draw on, each in full
+_NOTES, _NOTE, _LESSON = 16, 400, 240
 _LANGUAGE = {Form.TORCH: "python"}  # of the sources; CUDA where nothing is said
 
 
@@ -64,7 +67,11 @@ def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, 
         reward=_reward(parent.reward),
         lineage=[_step(node, context.baseline) for node in context.lineage[:_LINEAGE]],
         siblings=_tried(context),
+        lessons=[one_line(line, _LESSON) for line in context.lessons],
+        others=[_other(node, context.baseline) for node in context.others[:_OTHERS]],
+        note=[one_line(line, _NOTE) for line in proposal.note.splitlines() if line.strip()][:_NOTES],
         directive=one_line(proposal.directive or ""),
+        guidance=guidance(proposal, context, task, hardware),
     )
     return Prompt(system=_system(task, hardware, instructions), request=request)
 
@@ -248,11 +255,17 @@ def _step(node: Node, baseline: Node | None) -> str:
 
 
 def _tried(context: Context) -> list[str]:
-    silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED)  # nothing was tried
+    silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED, Outcome.REPEATED)  # no edit was tried
     tried = [node for node in context.siblings if node.attempt.outcome not in silent]
     lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in tried[-_SIBLINGS:]]
     left_out = len(tried) - len(lines)
     return [f"({left_out} earlier ones are left out)", *lines] if left_out else lines
+
+
+def _other(node: Node, baseline: Node | None) -> dict[str, str]:
+    """A further kernel that the proposal names; without source where its attempt had none."""
+    source = node.candidate.source if node.candidate else ""
+    return {"line": f"attempt {node.number}: {_edit(node)}: {_effect(node, baseline, 'the baseline')}", "source": source}
 
 
 def _edit(node: Node) -> str:

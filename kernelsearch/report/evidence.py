@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kernelsearch import guard
 from kernelsearch.measure.statistics import MIN_EFFECT
-from kernelsearch.model import Evaluation, Measurement, Node
+from kernelsearch.model import Evaluation, Measurement, Node, Outcome
 from kernelsearch.order_statistics import CONFIDENCE
 from kernelsearch.report import words
 
@@ -101,7 +101,8 @@ def unshown(nodes: Sequence[Node], best: Node) -> tuple[Node, ...]:
     """What has a shorter time than the best and yet was not shown to be faster, shortest first."""
     if best.time_us is None:
         return ()
-    shorter = [node for node in nodes if node.time_us is not None and node.time_us < best.time_us]
+    kernels = [node for node in nodes if node.attempt.outcome is not Outcome.REPEATED]
+    shorter = [node for node in kernels if node.time_us is not None and node.time_us < best.time_us]
     return tuple(sorted(shorter, key=lambda node: (node.time_us or 0.0, node.number)))
 
 

@@ -154,7 +154,7 @@ def _choices(spec: RunSpec) -> tuple[Row, ...]:
     ]
     return (
         Row("proposer", (spec.proposer,)),
-        Row("strategy", (spec.strategy,)),
+        Row("strategy", (spec.strategy, *((f"chosen: {spec.strategy_reason}",) if spec.strategy_reason else ()))),
         Row("budget", (", ".join(filter(None, limits)) or "none",)),
         Row("reward profile", (spec.reward,)),
         Row("metric set", (spec.metrics,)),

@@ -121,6 +121,8 @@ def directive(node: Node) -> str:
     """The short name of the edit: what the proposer called it, else what the strategy asked for."""
     if node.attempt.proposal is None:
         return "baseline"
+    if node.attempt.proposal.repeat:
+        return "once more"
     asked = node.attempt.proposal.directive or "no edit"
     return asked if node.candidate is None else node.candidate.origin.directive or asked
 
@@ -232,4 +234,6 @@ def command(spec: RunSpec) -> str:
     for option, value in chosen.items():
         if value not in (None, ""):
             parts += [option, str(value) if not isinstance(value, float) else f"{value:g}"]
+    for name, number in spec.strategy_options.items():
+        parts += ["--strategy-option", f"{name}={number:g}"]
     return " ".join([*parts, "--unsafe"] if spec.unsafe else parts)

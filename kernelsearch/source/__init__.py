@@ -3,6 +3,7 @@
 Positions are byte offsets into the UTF-8 text, lines count from 1. Nothing here raises on odd text, except `launch_plan`.
 """
 
+from kernelsearch.source.likeness import Neighbours, distance
 from kernelsearch.source.outline import (
     Function,
     Kernel,
@@ -26,6 +27,7 @@ __all__ = [
     "Function",
     "Kernel",
     "LaunchSite",
+    "Neighbours",
     "Node",
     "Parameter",
     "Problem",
@@ -33,6 +35,7 @@ __all__ = [
     "Tree",
     "apply",
     "device_functions",
+    "distance",
     "functions",
     "kernels",
     "launch_plan",

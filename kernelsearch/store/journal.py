@@ -194,6 +194,8 @@ def supersedes(node: Node, best: Node) -> bool:
     ours, theirs = node.evaluation, best.evaluation
     if ours is None or theirs is None or ours.confirmation is None or not ours.confirmation.held:
         return False
+    if node.attempt.outcome is Outcome.REPEATED:  # another trial says more of a kernel that is there already
+        return False
     if ours.confirmation.against == theirs.candidate:
         return True
     mine, other = ours.measurement, theirs.measurement

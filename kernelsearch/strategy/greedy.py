@@ -22,7 +22,7 @@ class Greedy:
 
     def tell(self, node: Node) -> None:
         self._proposals.seen(node)
-        if node.parent is not None:
+        if node.parent is not None and node.attempt.outcome is not Outcome.REPEATED:
             self._learn_of_parent(node, node.parent)
         if node.passed and node.attempt.outcome is Outcome.EVALUATED and node.reward is not None:
             heapq.heappush(self._heap, (-node.reward.value, node.number))

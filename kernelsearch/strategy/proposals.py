@@ -14,11 +14,26 @@ class Proposals:
         self._seed = seed
         self._next = 0
 
-    def make(self, parent: int) -> Proposal:
-        """A proposal to edit `parent`."""
+    @property
+    def next_ticket(self) -> int:
+        """The ticket of the proposal that is made next."""
+        return self._next
+
+    def make(
+        self,
+        parent: int,
+        *,
+        directive: str | None = None,
+        others: tuple[int, ...] = (),
+        note: str = "",
+        apart: float = 0.0,
+        repeat: bool = False,
+    ) -> Proposal:
+        """A proposal to edit `parent`, or to try it again."""
         ticket = self._next
         self._next += 1
-        return Proposal(ticket=ticket, parent=parent, seed=random.Random(f"{self._seed}/{ticket}").getrandbits(48))
+        seed = random.Random(f"{self._seed}/{ticket}").getrandbits(48)
+        return Proposal(ticket=ticket, parent=parent, seed=seed, directive=directive, others=others, note=note, apart=apart, repeat=repeat)
 
     def seen(self, node: Node) -> None:
         """Never reuse the ticket of `node`."""

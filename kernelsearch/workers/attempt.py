@@ -1,16 +1,16 @@
-"""One attempt: propose an edit, then judge it. A function from request to result that shares nothing but a lab."""
+"""One attempt: propose an edit, then judge it; or try a kernel again. A function from request to result that shares nothing but a lab."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
 
-from kernelsearch import digest
+from kernelsearch import digest, guard
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
-from kernelsearch.evaluate import Incumbent, evaluate
+from kernelsearch.evaluate import Incumbent, evaluate, repeat
 from kernelsearch.lab import Lab
 from kernelsearch.llm.base import RefusedReply
-from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
+from kernelsearch.model import Attempt, Candidate, Context, Evaluation, Node, Outcome, Proposal, Task
 from kernelsearch.propose.base import Draft, Proposer, UnusableReply
 from kernelsearch.workers.base import Request
 from kernelsearch.workers.judged import Judged
@@ -29,7 +29,8 @@ class Bench:
 def attempt(request: Request, bench: Bench) -> Attempt:
     """Carry out `request`. What a model or a candidate does wrong is in the attempt; a raised exception is ours."""
     start = time.perf_counter()
-    done = _baseline(bench) if request.proposal is None else _edit(request, bench)
+    carry_out = _edit if request.proposal is None or not request.proposal.repeat else _repeat
+    done = _baseline(bench) if request.proposal is None else carry_out(request, bench)
     return replace(done, seconds=time.perf_counter() - start)
 
 
@@ -37,8 +38,21 @@ def _baseline(bench: Bench) -> Attempt:
     task = bench.task
     candidate = digest.baseline(task)
     evaluation = evaluate(candidate, task, bench.lab)
-    bench.judged.put(digest.candidate(candidate), evaluation)
+    bench.judged.put(candidate, evaluation, built_to(evaluation, task))
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
+
+
+def _repeat(request: Request, bench: Bench) -> Attempt:
+    """The parent's kernel once more. No candidate comes of it; the counters are the parent's, since the kernel is the same."""
+    proposal, context = request.proposal, request.context
+    if proposal is None or context is None or context.parent.candidate is None:
+        raise ValueError("a repeat needs a proposal and a parent with a kernel")
+    evaluation = repeat(context.parent.candidate, bench.task, bench.lab, proposal.ticket)
+    first = context.parent.evaluation
+    if evaluation.passed and first is not None:
+        evaluation = replace(evaluation, profile=first.profile)
+    detail = f"another trial of node {context.parent.number}: {evaluation.detail}".removesuffix(": ")
+    return Attempt(proposal=proposal, outcome=Outcome.REPEATED, evaluation=evaluation, detail=detail)
 
 
 def _edit(request: Request, bench: Bench) -> Attempt:
@@ -61,15 +75,15 @@ def _edit(request: Request, bench: Bench) -> Attempt:
                 failed = replace(failed, usage=error.usage, prompt=error.prompt, reply=error.text)
             return failed
         candidate = _candidate(draft, bench.task)
-        done = _judge(proposal, candidate, bench, _incumbent(context))
+        done = _judge(proposal, candidate, bench, context)
         if done.outcome is Outcome.EVALUATED or candidate.origin.usage.calls:
             return done
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
         context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=done)))
 
 
-def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, incumbent: Incumbent | None) -> Attempt:
-    """Evaluate `candidate`, unless that was done before or is being done: then a duplicate, the second kind without evaluation."""
+def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, context: Context) -> Attempt:
+    """Evaluate `candidate`, unless the same or one too near to it was judged before, or is being judged: then it is a duplicate."""
     name = digest.candidate(candidate)
     origin = candidate.origin
     same = Attempt(
@@ -84,12 +98,29 @@ def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, incumbent: In
     )
     if same.evaluation is not None:
         return same
+    if (near := bench.judged.near(candidate, proposal.apart)) is not None:
+        return replace(same, detail=f"only {near[1]:.4f} apart in structure from {_known_as(near[0], context)}, so it was not judged")
     with bench.judged.claim(name) as ours:
         if not ours:
             return replace(same, detail="the same kernel is being judged by another attempt")
-        evaluation = evaluate(candidate, bench.task, bench.lab, incumbent)
-        bench.judged.put(name, evaluation)
+        evaluation = evaluate(candidate, bench.task, bench.lab, _incumbent(context), known=bench.judged.of_code)
+        if evaluation.candidate != name:
+            detail = f"compiled to the same machine code as {_known_as(evaluation.candidate, context)}"
+            return replace(same, evaluation=evaluation, detail=detail)
+        bench.judged.put(candidate, evaluation, built_to(evaluation, bench.task))
     return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
+
+
+def built_to(evaluation: Evaluation, task: Task) -> str:
+    """What names the code that the candidate was built to; empty where there is none to name."""
+    return "" if evaluation.build is None else guard.code_digest(evaluation.build, task)
+
+
+def _known_as(name: str, context: Context) -> str:
+    """A candidate by the number of its node, where the context shows it, else by its digest, which the journal has."""
+    nodes = (context.parent, *context.lineage, *context.siblings, *context.others, *filter(None, (context.best, context.baseline)))
+    number = next((n.number for n in nodes if n.evaluation is not None and n.evaluation.candidate == name and n.number >= 0), None)
+    return f"candidate {name[:12]}" if number is None else f"node {number}"
 
 
 def _incumbent(context: Context) -> Incumbent | None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 
-from kernelsearch import digest
 from kernelsearch.lab import Lab
 from kernelsearch.model import Attempt, Node, Task
 from kernelsearch.propose.base import Proposer
-from kernelsearch.workers.attempt import Bench, attempt
+from kernelsearch.workers.attempt import Bench, attempt, built_to
 from kernelsearch.workers.base import Request
 from kernelsearch.workers.judged import Judged
 
@@ -32,7 +31,7 @@ class LocalWorker:
 
     def remember(self, node: Node) -> None:
         if node.candidate is not None and node.evaluation is not None:
-            self._judged.put(digest.candidate(node.candidate), node.evaluation)
+            self._judged.put(node.candidate, node.evaluation, built_to(node.evaluation, self._bench.task))
 
     def close(self) -> None:
         """Nothing to release: attempts still under way are left to end on their own."""

@@ -148,6 +148,11 @@ class Call:
         self._launches = program.launches(self, spec)
 
     @property
+    def launches(self) -> int:
+        """How often this process launches for one call, as far as it knows: a launcher's own launches are its own business."""
+        return len(self._launches)
+
+    @property
     def regions(self) -> list[Region]:
         """Everything to be prepared before a call. Read and written tensors come last: they may change."""
         found = [tensor.contents for tensor in self.tensors if not tensor.written]

@@ -22,6 +22,7 @@ from gpu_regions import GUARD, Keys, Region, Seen, Support
 # At least, and four times L2: it takes the GPU some 90 µs, longer than the host takes to launch, even right after another process had
 # the GPU; so the GPU does not wait between the events. Half of that left gaps on an H100 when two processes took turns.
 FLUSH_BYTES = 192 << 20
+LAUNCHES_A_FLUSH = 6  # of a launch plan, which cost Python 10 µs each: with more of them the GPU is kept busy for longer
 
 MakeSupport = Callable[[list[Region], list[Region]], Support]
 
@@ -91,7 +92,7 @@ class Server:
         for index, (item, (begin, end)) in enumerate(zip(ready, self._events, strict=False)):
             around.append(Keys((key + index) % 2**64, distribution, poison, self._guard, seal))
             item.support.prepare(around[-1])
-            for _ in range(flushes if self._flush_at else 0):
+            for _ in range(flushes + item.call.launches // LAUNCHES_A_FLUSH if self._flush_at else 0):
                 gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
             item.call.ready()
             with self._observed():
@@ -123,7 +124,8 @@ class Server:
 
     def once(self) -> None:
         """Each call once, with the keys of the job: for a profiler or a sanitizer around this process."""
-        self._observed = profiled
+        if self._gpu.on_device:
+            self._observed = profiled
         for number, spec in enumerate(self._calls):
             self.call(number, None, (spec["key"], spec["distribution"], 0, 0))
 

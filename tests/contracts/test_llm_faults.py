@@ -120,6 +120,21 @@ def script(books: Books, seed: int) -> tuple[list[Step], dict[str, int]]:
     return steps, ends
 
 
+def worker_of(proposer: ModelProposer, monkeypatch: pytest.MonkeyPatch) -> LocalWorker:
+    """Attempts as they are, but for the device: whatever a model writes passes, as fast as its digest says."""
+
+    class Lab:
+        hardware = example.HARDWARE
+
+    def evaluate(candidate: object, *_: object, **__: object) -> object:
+        name = digest.candidate(candidate)
+        return passing(50.0 + int(name[:2], 16), name)
+
+    monkeypatch.setattr(attempts, "evaluate", evaluate)
+    monkeypatch.setattr(attempts, "built_to", lambda *_: "")
+    return LocalWorker(task=example.task(), lab=Lab(), proposer=proposer)
+
+
 def searched(
     model: LanguageModel,
     folder: Path,
@@ -128,16 +143,7 @@ def searched(
     expected: Usage | None = None,
     **budget: float,
 ) -> Journal:
-    """A search with that model; whatever it writes passes, as fast as its digest says."""
-
-    class Lab:
-        hardware = example.HARDWARE
-
-    def evaluate(candidate: object, *_: object) -> object:
-        name = digest.candidate(candidate)
-        return passing(50.0 + int(name[:2], 16), name)
-
-    monkeypatch.setattr(attempts, "evaluate", evaluate)
+    """A search with that model, and what it left on disk."""
     proposer = ModelProposer(model=model, edit_format="whole-file", repairs=0)
     journal = Journal(folder / "journal.jsonl", Blobs(folder / "blobs"))
     run = Run(
@@ -149,9 +155,8 @@ def searched(
         allotment=allotment_of(proposer),
         expected=expected,
     )
-    worker = LocalWorker(task=example.task(), lab=Lab(), proposer=proposer)
     with closing(journal):
-        search(run, open_strategy("best-of-n", seed=0, options={}), worker, journal)
+        search(run, open_strategy("best-of-n", seed=0, options={}), worker_of(proposer, monkeypatch), journal)
     return Journal(journal.path, Blobs(folder / "blobs"))  # as it was written
 
 

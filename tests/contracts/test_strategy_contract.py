@@ -1,52 +1,12 @@
 """What every strategy must do, on landscapes made up here; no device and no model."""
 
-import random
-
 import pytest
-from nodes import exhausted, failed, passed
+from landscapes import NOTHING, Hill, Landscape, Noisy, play, rebuilt
+from nodes import ended, failed, passed, trial
 
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Node
-from kernelsearch.strategy import STRATEGIES, open_strategy
-
-
-class Landscape:
-    """Edits with effects drawn from (parent, ticket): a stand-in for worker and journal."""
-
-    def __init__(self, failing: float = 0.3, edits: int | None = None) -> None:
-        self.nodes = [passed(0, None, 100.0)]
-        self.failing = failing
-        self.edits = edits
-        self.made: dict[int, int] = {}
-
-    def answer(self, proposal) -> Node:
-        parent = self.nodes[proposal.parent]
-        made = self.made[proposal.parent] = self.made.get(proposal.parent, 0) + 1
-        if self.edits is not None and made > self.edits:
-            return self._add(exhausted(len(self.nodes), proposal))
-        draw = random.Random(proposal.seed)
-        if draw.random() < self.failing:
-            return self._add(failed(len(self.nodes), proposal))
-        return self._add(passed(len(self.nodes), proposal, parent.time_us * draw.uniform(0.7, 1.3)))
-
-    def _add(self, node: Node) -> Node:
-        self.nodes.append(node)
-        return node
-
-
-def play(name: str, landscape: Landscape, steps: int, parallel: int = 1, seed: int = 0):
-    """Run `steps` attempts with up to `parallel` under way, answered oldest first; returns the proposals."""
-    strategy = open_strategy(name, seed=seed, options={})
-    strategy.tell(landscape.nodes[0])
-    asked, pending = [], []
-    while len(asked) < steps:
-        while len(pending) < parallel and (proposal := strategy.ask()) is not None:
-            asked.append(proposal)
-            pending.append(proposal)
-        if not pending:
-            break
-        strategy.tell(landscape.answer(pending.pop(0)))
-    return strategy, asked
+from kernelsearch.model import Outcome, Proposal
+from kernelsearch.strategy import STRATEGIES, SUMMARIES, open_strategy
 
 
 @pytest.fixture(params=sorted(STRATEGIES))
@@ -54,32 +14,63 @@ def name(request) -> str:
     return request.param
 
 
+def test_asks_for_nothing_before_the_baseline_is_known(name):
+    assert open_strategy(name, seed=0, options={}).ask() is None
+
+
 def test_asks_only_for_kernels_that_passed(name):
-    landscape = Landscape()
-    _, asked = play(name, landscape, 60)
-    assert len(asked) == 60
-    assert all(landscape.nodes[p.parent].passed for p in asked)
+    landscape = Noisy(edits=None)
+    _, asked = play(name, landscape, 80)
+    assert len(asked) == 80
+    for proposal in asked:
+        named = [landscape.nodes[number] for number in (proposal.parent, *proposal.others)]
+        assert all(node.passed and node.attempt.outcome is Outcome.EVALUATED for node in named)
 
 
 def test_same_seed_same_questions(name):
-    first = play(name, Landscape(), 40)[1]
-    assert first == play(name, Landscape(), 40)[1]
-    assert first != play(name, Landscape(), 40, seed=1)[1]
+    first = play(name, Noisy(), 60)[1]
+    assert first == play(name, Noisy(), 60)[1]
+    assert [p.seed for p in first] != [p.seed for p in play(name, Noisy(), 60, seed=1)[1]]
 
 
-def test_telling_a_journal_rebuilds_the_state(name):
-    landscape = Landscape()
-    live, _ = play(name, landscape, 30)
-    rebuilt = open_strategy(name, seed=0, options={})
-    for node in landscape.nodes:
-        rebuilt.tell(node)
-    assert [live.ask() for _ in range(3)] == [rebuilt.ask() for _ in range(3)]
+@pytest.mark.parametrize("cut", [1, 9, 70])
+def test_a_resumed_run_asks_what_one_asks_that_never_stopped(name, cut):
+    landscape = Noisy()
+    _, asked = play(name, landscape, 110)
+    strategy = rebuilt(name, landscape.nodes[:cut])
+    again = []
+    for node in landscape.nodes[cut:]:
+        again.append(strategy.ask())
+        strategy.tell(node)
+    assert again == asked[cut - 1 :]
 
 
-def test_ends_when_nothing_is_left(name):
+def test_what_was_asked_and_never_answered_leaves_no_trace_in_a_resumed_run(name):
+    landscape = Noisy()
+    live, _ = play(name, landscape, 40)
+    lost = [live.ask() for _ in range(3)]
+    assert [strategy.ask() for strategy in [rebuilt(name, landscape.nodes)] for _ in range(3)] == lost
+
+
+def test_answers_out_of_order_lead_to_the_same_state(name):
+    landscape = Noisy(edits=None)
+    live, asked = play(name, landscape, 64, parallel=8, shuffle=True)
+    assert len({p.ticket for p in asked}) == len({p.seed for p in asked}) == len(asked) == 64
+    after = rebuilt(name, landscape.nodes)
+    assert [live.ask() for _ in range(3)] == [after.ask() for _ in range(3)]
+
+
+@pytest.mark.parametrize("parallel", [1, 8])
+def test_ends_when_nothing_is_left_and_not_before(name, parallel):
+    hill = Hill()
+    strategy, asked = play(name, hill, 2_000, parallel=parallel, shuffle=True)
+    assert strategy.ask() is None and len(asked) < 2_000
+    assert len(hill.tried) == (1 + 4 if name == "best-of-n" else 5**3)
+
+
+def test_two_edits_and_the_answer_that_there_are_no_more(name):
     strategy, asked = play(name, Landscape(failing=1.0, edits=2), 100)
-    assert len(asked) == 3  # two edits, and the answer that there are no more
-    assert strategy.ask() is None
+    assert len(asked) == 3 and strategy.ask() is None
 
 
 def test_a_failed_baseline_is_not_edited(name):
@@ -88,20 +79,43 @@ def test_a_failed_baseline_is_not_edited(name):
     assert strategy.ask() is None
 
 
-def test_tickets_are_unique_with_many_under_way(name):
-    _, asked = play(name, Landscape(), 50, parallel=8)
-    assert len({p.ticket for p in asked}) == len(asked) >= 50
-    assert len({p.seed for p in asked}) == len(asked)
+@pytest.mark.parametrize("outcome", NOTHING)
+def test_attempts_without_a_kernel_are_taken_in(name, outcome):
+    strategy = rebuilt(name, [passed(0, None, 100.0)])
+    for number in range(1, 6):
+        strategy.tell(ended(number, strategy.ask(), outcome))
+    strategy.tell(passed(6, strategy.ask(), 50.0))
+    assert strategy.ask() is not None
 
 
-def test_finds_something_better_than_the_baseline(name):
-    landscape = Landscape()
-    play(name, landscape, 80)
-    assert min(n.time_us for n in landscape.nodes if n.time_us) < 80
+def test_a_repeat_is_no_kernel_of_its_own(name):
+    landscape = Noisy(edits=None)
+    strategy, _ = play(name, landscape, 30)
+    number = len(landscape.nodes)
+    strategy.tell(trial(number, Proposal(ticket=number, parent=0, seed=0, repeat=True), 1.0))
+    assert all(proposal.parent != number for proposal in [strategy.ask() for _ in range(20)] if proposal is not None)
 
 
-def test_unknown_names_and_options_are_refused():
+def test_goes_on_for_thousands_of_nodes(name):
+    landscape = Noisy(edits=40)
+    _, asked = play(name, landscape, 2_000, parallel=4, shuffle=True)
+    assert len(asked) == 2_000 or name == "best-of-n"
+    assert sum(p.repeat for p in asked) <= len(asked) / 10
+
+
+def test_climbs_to_the_top_of_a_hill(name):
+    hill = Hill()
+    play(name, hill, 200)
+    found = min(node.time_us for node in hill.nodes if node.time_us is not None)
+    assert found == pytest.approx(hill.time(hill.TOP)) or name == "best-of-n"  # which makes one step at most, and shows what a search adds
+
+
+def test_unknown_names_and_options_are_refused(name):
+    with pytest.raises(UsageError, match="temperature"):
+        open_strategy(name, seed=0, options={"temperature": 1.0})
     with pytest.raises(UsageError, match="unknown strategy"):
         open_strategy("annealing", seed=0, options={})
-    with pytest.raises(UsageError, match="temperature"):
-        open_strategy("mcts", seed=0, options={"temperature": 1.0})
+
+
+def test_every_strategy_is_told_in_a_line():
+    assert set(SUMMARIES) == {*STRATEGIES, "auto"}

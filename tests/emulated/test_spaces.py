@@ -1,22 +1,17 @@
-"""The templated kernels whose tuning spaces are recorded: instances compute what the reference says, without a GPU and on smaller problems."""
+"""The templated kernels whose spaces are recorded: instances compute what the reference says, without a GPU, on smaller problems."""
 
 from __future__ import annotations
 
 import random
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from emulation_library import Library, build_runtime, compile_candidate, gcc, readonly
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
 from spaces import templated
 
-# What stands in the source -> something smaller that every tile still divides; inputs of the smaller problem; its output; divisors of the grid.
+# What stands in the source, and a smaller problem that every tile still divides; its inputs; its output; what divides the grid.
 SMALLER = {
     "matmul": ("M = 2048, N = 2048, K = 512", "M = 128, N = 256, K = 64", [(128, 64), (64, 256)], (128, 256), (8, 16, 1)),
     "convolution": ("W = 4096, H = 4096", "W = 512, H = 128", [(134, 520), (7, 7)], (128, 512), (8, 32, 1)),
@@ -32,7 +27,9 @@ def built(name: str, points: list, folder: Path) -> Library:
     old, new, *_ = SMALLER[name]
     body = (templated.FOLDER / of.source).read_text()
     assert old in body
-    body = body.replace(old, new).replace('#include "packet.cuh"', (templated.FOLDER / "packet.cuh").read_text().replace("#pragma once", ""))
+    body = body.replace(old, new).replace(
+        '#include "packet.cuh"', (templated.FOLDER / "packet.cuh").read_text().replace("#pragma once", "")
+    )
     body = re.sub(r"extern __shared__ __align__\(16\) float (\w+)\[\];", r"KS_DYNAMIC_SHARED(float, \1);", body)
     wrappers = templated.source(of, points, caps=False).partition("\n")[2]
     exports = "\n".join(f"KS_EMU_EXPORT(p{i})" for i in range(len(points)))
@@ -60,6 +57,4 @@ def test_instances_agree_with_the_reference(name: str, tmp_path: Path):
         grid = tuple(whole // part for whole, part in zip(launch.grid, smaller, strict=True))
         library.launch(f"p{number}", grid, launch.block, *inputs, out, shared=launch.shared, seed=number)
         assert library.error is None, (point, library.error)
-        np.testing.assert_allclose(
-            out, expected, rtol=templated.relative_tolerance(of), atol=subject.absolute, err_msg=str(point)
-        )
+        np.testing.assert_allclose(out, expected, rtol=templated.relative_tolerance(of), atol=subject.absolute, err_msg=str(point))

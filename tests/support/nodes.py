@@ -1,5 +1,8 @@
 """Model objects for tests: nodes that passed or failed, without a device."""
 
+import math
+from dataclasses import replace
+
 from kernelsearch.model import (
     Attempt,
     Build,
@@ -58,3 +61,20 @@ def failed(number: int, proposal: Proposal | None, verdict: Verdict = Verdict.WR
 
 def exhausted(number: int, proposal: Proposal) -> Node:
     return Node(number=number, attempt=Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED))
+
+
+def ended(number: int, proposal: Proposal, outcome: Outcome) -> Node:
+    """An attempt of which no kernel came."""
+    return Node(number=number, attempt=Attempt(proposal=proposal, outcome=outcome, detail="as told"))
+
+
+def trial(number: int, proposal: Proposal | None, speedup: float, width: float = 0.1, *, directive: str = "") -> Node:
+    """Measured in pairs, with an interval of `width` around it; a repeat where the proposal asks for one."""
+    interval = Interval(low=speedup - width / 2, high=speedup + width / 2, confidence=0.99)
+    evaluation = replace(passing(100.0 / speedup), measurement=measured(100.0 / speedup, speedup, interval))
+    reward = Reward(value=math.log2(speedup))
+    if proposal is not None and proposal.repeat:
+        return Node(number=number, attempt=Attempt(proposal=proposal, outcome=Outcome.REPEATED, evaluation=evaluation), reward=reward)
+    made = replace(candidate(number), origin=Origin(proposer="fake", directive=directive))
+    attempt = Attempt(proposal=proposal, outcome=Outcome.EVALUATED, candidate=made, evaluation=evaluation)
+    return Node(number=number, attempt=attempt, reward=reward)

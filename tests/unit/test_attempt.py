@@ -8,7 +8,22 @@ from nodes import failed, passed, passing
 from kernelsearch import digest
 from kernelsearch.errors import LlmMisconfigured, LlmRefused, NothingToPropose
 from kernelsearch.evaluate import Incumbent
-from kernelsearch.model import Arg, ArgKind, Case, Context, DType, Expression, Form, Origin, Outcome, Proposal, Task, Usage
+from kernelsearch.model import (
+    Arg,
+    ArgKind,
+    Case,
+    Context,
+    DType,
+    Expression,
+    Form,
+    Origin,
+    Outcome,
+    Profile,
+    Proposal,
+    Task,
+    TimeKind,
+    Usage,
+)
 from kernelsearch.propose.base import Draft, UnusableReply
 from kernelsearch.workers import attempt as module
 from kernelsearch.workers.attempt import Bench, attempt
@@ -60,10 +75,10 @@ def incumbents():
 def judged(monkeypatch, incumbents):
     seen = []
 
-    def evaluate(candidate, task, lab, incumbent=None):
+    def evaluate(candidate, task, lab, incumbent=None, known=None):
         seen.append(candidate.source)
         incumbents.append(incumbent)
-        return passing(5.0)
+        return passing(5.0, digest.candidate(candidate))
 
     monkeypatch.setattr(module, "evaluate", evaluate)
     return seen
@@ -72,7 +87,7 @@ def judged(monkeypatch, incumbents):
 def bench(proposer, known=()) -> Bench:
     judged = Judged()
     for candidate in known:
-        judged.put(digest.candidate(candidate), passing(7.0))
+        judged.put(candidate, passing(7.0, digest.candidate(candidate)))
     return Bench(task=TASK, lab=Lab(), proposer=proposer, judged=judged)
 
 
@@ -169,3 +184,44 @@ def test_a_local_worker_takes_over_nodes_of_an_earlier_session(judged):
     later.remember(type(REQUEST.context.parent)(number=1, attempt=first))
     assert later.submit(REQUEST).result().candidate.source == "b"
     later.close()
+
+
+def test_a_repeat_tries_the_parents_kernel_again_with_its_counters(judged, monkeypatch):
+    again = []
+    monkeypatch.setattr(module, "repeat", lambda candidate, task, lab, trial: again.append((candidate, trial)) or passing(9.0))
+    profile = Profile(metric_set="quick", kind=TimeKind.MODELLED, kernel="k", metrics={})
+    parent = REQUEST.context.parent
+    parent = replace(parent, attempt=replace(parent.attempt, evaluation=replace(parent.evaluation, profile=profile)))
+    proposal = replace(PROPOSAL, ticket=7, repeat=True)
+    done = attempt(Request(proposal=proposal, context=Context(parent=parent)), bench(Scripted()))
+    assert again == [(parent.candidate, 7)] and judged == []
+    assert done.outcome is Outcome.REPEATED and done.candidate is None and "node 0" in done.detail
+    assert done.evaluation.time_us == pytest.approx(9.0) and done.evaluation.profile is profile
+
+
+def test_what_is_too_near_is_not_judged_and_rules_go_on(judged):
+    near = "int a;\nvoid f() { a = 1; }"
+    known = candidate(near)
+    renamed, far = near.replace("a", "b"), near.replace("1", "2")
+    asked = Request(proposal=replace(PROPOSAL, apart=0.002), context=REQUEST.context)
+    done = attempt(asked, bench(Scripted(renamed, far), known=[known]))
+    assert done.outcome is Outcome.EVALUATED and judged == [far]
+    paid = Scripted(renamed, usage=Usage(calls=1))
+    done = attempt(asked, bench(paid, known=[known]))
+    assert done.outcome is Outcome.DUPLICATE and done.evaluation is None and digest.candidate(known)[:12] in done.detail
+    assert attempt(REQUEST, bench(paid, known=[known])).outcome is Outcome.EVALUATED  # nobody asked for a distance
+
+
+def test_other_flags_make_another_kernel_of_the_same_source(judged):
+    known = replace(candidate("int a;"), flags=("-O1",))
+    done = attempt(Request(proposal=replace(PROPOSAL, apart=0.5), context=REQUEST.context), bench(Scripted("int a;"), known=[known]))
+    assert done.outcome is Outcome.EVALUATED
+
+
+def test_a_twin_in_machine_code_shares_the_evaluation(monkeypatch):
+    first = passing(7.0, "twin")
+    monkeypatch.setattr(module, "evaluate", lambda candidate, task, lab, incumbent=None, known=None: known("code") or passing(1.0))
+    here = bench(Scripted("a", usage=Usage(calls=1)))
+    here.judged.put(candidate("other"), first, "code")
+    done = attempt(REQUEST, here)
+    assert done.outcome is Outcome.DUPLICATE and done.evaluation is first and "same machine code" in done.detail

@@ -1,10 +1,11 @@
 """Finding tasks and profiles by name."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from kernelsearch import catalog
+from kernelsearch import catalog, paths
 from kernelsearch.errors import UsageError
 
 TASK = """
@@ -98,3 +99,20 @@ def test_unknown_profiles_are_answered_with_the_known() -> None:
     with pytest.raises(UsageError, match="no reward profile is called 'qqq'"):
         catalog.reward_profile("qqq")
     assert catalog.metric_set("none") is None
+
+
+@pytest.mark.parametrize("name", catalog.profile_names("hardware"))
+def test_every_number_of_a_gpu_has_its_source(name: str) -> None:
+    table = tomllib.loads((paths.data("profiles") / "hardware" / f"{name}.toml").read_text())
+    limits = {"shared_bytes_per_sm", "shared_bytes_per_block", "registers_per_sm", "threads_per_sm", "blocks_per_sm"}  # one source for all
+    assert table.keys() - limits - {"name", "arch", "sources"} <= table["sources"].keys()
+    assert "limits" in table["sources"]
+
+
+@pytest.mark.parametrize("name", catalog.profile_names("hardware"))
+def test_the_numbers_of_a_gpu_fit_each_other(name: str) -> None:
+    gpu = catalog.hardware(name)
+    lanes = {"sm_80": 64}.get(gpu.arch, 128)  # float32 multiply-adds a cycle and multiprocessor (CUDA C++ Programming Guide)
+    assert gpu.fp32_flops == pytest.approx(2 * lanes * gpu.sm_count * gpu.clock_hz, rel=0.01)
+    assert gpu.shared_bytes_per_block == gpu.shared_bytes_per_sm - 1024
+    assert gpu.tensor_flops["tf32"] <= gpu.tensor_flops["bf16"] <= gpu.tensor_flops["fp8" if "fp8" in gpu.tensor_flops else "i8"]

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from kernelsearch import catalog
+from kernelsearch import catalog, codec, paths
 from kernelsearch.device.base import KernelCounters
 from kernelsearch.diagnose import Evidence, bottleneck, roofline
 from kernelsearch.diagnose.chosen import heaviest
-from kernelsearch.diagnose.facts import facts
+from kernelsearch.diagnose.facts import facts, shares
 from kernelsearch.diagnose.roofline import FLOOR, peak_flops
 from kernelsearch.diagnose.run import _subject, _with_derived
+from kernelsearch.errors import UsageError
 from kernelsearch.model import (
     Arg,
     ArgKind,
@@ -29,6 +30,7 @@ from kernelsearch.model import (
     Resource,
     Task,
     TimeKind,
+    Tolerance,
 )
 
 LD, ST = "pipe_lsu_mem_global_op_ld.sum", "pipe_lsu_mem_global_op_st.sum"
@@ -138,6 +140,124 @@ def test_the_busiest_unit_is_named_or_what_keeps_all_idle(counters: dict[str, fl
     assert found(evidence(counters)) is resource
 
 
+LANES = "smsp__thread_inst_executed_per_inst_executed.ratio"
+WAVES = "launch__waves_per_multiprocessor"
+LATENCY = "smsp__average_warp_latency_per_inst_issued.ratio"
+TENSOR = "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active"
+
+
+def stall(**shares: float) -> dict[str, float]:
+    """Reasons to wait as shares of a warp's time, 20 cycles an instruction."""
+    return {LATENCY: 20.0} | {f"smsp__average_warps_issue_stalled_{name}_per_issue_active.ratio": 20 * s for name, s in shares.items()}
+
+
+@pytest.mark.parametrize(
+    ("counters", "resource"),
+    [
+        ({LANES: 4.0, SM: 80.0}, Resource.DIVERGENCE),
+        ({LANES: 4.0, DRAM: 85.0}, Resource.DRAM_BANDWIDTH),
+        ({LANES: 1.0, SM: 3.0, "launch__block_size": 1.0, WARPS: 20.0}, Resource.OCCUPANCY),
+        ({LANES: 28.0, SM: 80.0}, Resource.COMPUTE),
+        ({**stall(barrier=0.5, long_scoreboard=0.2), SM: 20.0, WARPS: 90.0}, Resource.BARRIER),
+        ({**stall(barrier=0.35, long_scoreboard=0.5), SM: 20.0, WARPS: 90.0}, Resource.LATENCY),
+        ({**stall(barrier=0.5), DRAM: 85.0}, Resource.DRAM_BANDWIDTH),
+        ({WAVES: 1.05, SM: 50.0, WARPS: 50.0}, Resource.TAIL),
+        ({WAVES: 1.9, SM: 50.0, WARPS: 50.0}, Resource.LATENCY),
+        ({WAVES: 7.05, SM: 50.0, WARPS: 50.0}, Resource.LATENCY),
+        ({WAVES: 1.05, SM: 90.0, WARPS: 50.0}, Resource.COMPUTE),
+    ],
+)
+def test_what_warps_wait_for_is_asked_when_no_unit_is_busy(counters: dict[str, float], resource: Resource) -> None:
+    assert found(evidence(counters)) is resource
+
+
+def atomics(requests: float, others: float) -> dict[str, float]:
+    return {**traffic(requests=others, store_requests=0.0), "l1tex__t_requests_pipe_lsu_mem_global_op_red.sum": requests}
+
+
+def test_atomics_matter_by_their_share_and_where_nothing_else_is_busy() -> None:
+    limit = bottleneck(evidence({**atomics(8000.0, 8000.0), SM: 3.0, L2: 70.0}))
+    assert limit.resource is Resource.ATOMICS
+    assert "8000 atomic requests, 50 %" in limit.evidence
+    assert found(evidence({**atomics(100.0, 8000.0), SM: 3.0, WARPS: 90.0})) is Resource.LATENCY
+    assert found(evidence({**atomics(8000.0, 8000.0), DRAM: 80.0})) is Resource.DRAM_BANDWIDTH
+
+
+def test_tensor_cores_are_missed_only_where_they_would_help_and_do_nothing() -> None:
+    idle, used = {SM: 70.0, TENSOR: 1.6}, {SM: 70.0, TENSOR: 12.0}
+    assert found(evidence(idle, matrix_gain=6.0)) is Resource.TENSOR_IDLE
+    assert found(evidence(used, matrix_gain=6.0, instructions={})) is Resource.COMPUTE
+    assert found(evidence(idle)) is Resource.COMPUTE
+    assert found(evidence(idle, matrix_gain=1.3)) is Resource.COMPUTE
+    assert found(evidence({**idle, DRAM: 80.0}, matrix_gain=6.0)) is Resource.DRAM_BANDWIDTH
+
+
+def test_a_path_to_shared_memory_that_is_full_is_a_busy_unit() -> None:
+    limit = bottleneck(evidence({SM: 20.0, "l1tex__data_pipe_lsu_wavefronts.avg.pct_of_peak_sustained_elapsed": 88.0}))
+    assert limit.resource is Resource.COMPUTE and "88 % of the peak of the path to L1 and shared memory" in limit.evidence
+
+
+def test_spills_in_code_that_hardly_runs_are_no_limit() -> None:
+    resources = (KernelResources(kernel="k", registers=64, spill_store_bytes=80, spill_load_bytes=96),)
+    local = {"smsp__inst_executed.sum": 1000.0, "l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum": 2.0, SM: 70.0}
+    assert found(evidence(local, resources=resources)) is Resource.COMPUTE
+    assert found(evidence(local | {"l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum": 200.0}, resources=resources)) is Resource.SPILLS
+
+
+def test_without_a_counter_the_machine_code_says_whether_tensor_cores_are_used() -> None:
+    assert found(evidence({SM: 70.0}, matrix_gain=6.0, instructions={"FFMA": 64})) is Resource.TENSOR_IDLE
+    assert found(evidence({SM: 70.0}, matrix_gain=6.0, instructions={"HMMA.16816.F32.BF16": 64})) is Resource.COMPUTE
+    assert found(evidence({SM: 70.0}, matrix_gain=6.0, instructions={})) is Resource.COMPUTE
+
+
+def test_latency_is_told_by_what_warps_wait_for() -> None:
+    memory = bottleneck(evidence({**stall(long_scoreboard=0.9), DRAM: 12.0, WARPS: 95.0}))
+    assert memory.resource is Resource.LATENCY and "90 % of their time for loads" in memory.evidence
+    own = bottleneck(evidence({**stall(long_scoreboard=0.1), DRAM: 12.0, WARPS: 95.0}))
+    assert "their own last result" in own.evidence
+
+
+def test_the_limiter_of_occupancy_is_named() -> None:
+    room = {"launch__occupancy_limit_warps": 8.0, "launch__occupancy_limit_blocks": 32.0}
+    by_registers = {**room, "launch__occupancy_limit_registers": 1.0, "launch__occupancy_limit_shared_mem": 7.0}
+    limit = bottleneck(evidence({SM: 9.0, WARPS: 12.0, **by_registers, "launch__registers_per_thread": 205.0}))
+    assert limit.evidence.endswith(": 205 registers a thread leave a multiprocessor room for 1 of 8 blocks")
+    by_shared = {**room, "launch__occupancy_limit_registers": 9.0, "launch__occupancy_limit_shared_mem": 2.0}
+    assert (
+        "shared memory leave a multiprocessor room for 2 of 8 blocks" in bottleneck(evidence({SM: 9.0, WARPS: 25.0, **by_shared})).evidence
+    )
+    uneven = {**room, "launch__occupancy_limit_registers": 9.0, "launch__occupancy_limit_shared_mem": 9.0}
+    assert "though 8 blocks fit" in bottleneck(evidence({SM: 9.0, WARPS: 25.0, **uneven})).evidence
+
+
+def test_shares_say_how_much_of_each_resource_is_in_use() -> None:
+    counters = {**traffic(load=8.0), **stall(barrier=0.25), **shared(100.0), DRAM: 40.0, LANES: 16.0, WAVES: 1.5}
+    known = shares(evidence(counters, launches=1, launch_us=2.0, call_us=20.0))
+    assert known[Resource.DRAM_BANDWIDTH.value] == 40.0
+    assert known[Resource.UNCOALESCED.value] == pytest.approx(100 * 8 / 12)
+    assert known[Resource.BARRIER.value] == pytest.approx(75.0)
+    assert known[Resource.SHARED_CONFLICTS.value] == pytest.approx(75.0)
+    assert known[Resource.DIVERGENCE.value] == pytest.approx(50.0)
+    assert known[Resource.TAIL.value] == pytest.approx(75.0)
+    assert known[Resource.LAUNCH.value] == pytest.approx(90.0)
+    assert Resource.L2.value not in known
+    assert shares(evidence()) == {}
+
+
+def test_thresholds_decide() -> None:
+    strict = dataclasses.replace(catalog.thresholds(), busy=90.0)
+    assert found(evidence({SM: 80.0, WARPS: 90.0})) is Resource.COMPUTE
+    assert found(evidence({SM: 80.0, WARPS: 90.0}, limits=strict)) is Resource.LATENCY
+
+
+def test_a_file_of_thresholds_is_whole_and_has_no_other_keys() -> None:
+    text = (paths.data("profiles") / "diagnosis" / "thresholds.toml").read_text()
+    with pytest.raises(UsageError, match="t.toml: bussy: unknown key"):
+        codec.thresholds_from_toml(text.replace("busy =", "bussy ="), where="t.toml")
+    with pytest.raises(UsageError, match="t.toml: busy: field required"):
+        codec.thresholds_from_toml(text.replace("busy = 60.0", ""), where="t.toml")
+
+
 def test_low_occupancy_is_told_with_what_may_cause_it() -> None:
     limit = bottleneck(evidence({DRAM: 12.0, WARPS: 32.0, "launch__registers_per_thread": 20.0, "launch__block_size": 32.0}))
     assert limit.evidence == "only 32 % of the warps that could be resident are, with 20 registers a thread and 32 threads a block"
@@ -146,6 +266,21 @@ def test_low_occupancy_is_told_with_what_may_cause_it() -> None:
 def test_launches_that_take_most_of_the_time_come_before_everything() -> None:
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=25.0)) is Resource.LAUNCH
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=400.0)) is Resource.DRAM_BANDWIDTH
+
+
+def test_what_a_call_takes_beside_its_kernels_is_the_launches() -> None:
+    def named(**times: float) -> Resource | None:
+        return found(evidence({DRAM: 90.0}, launch_us=2.0, **times))
+
+    assert named(launches=13, call_us=130.0, kernels_us=35.0) is Resource.LAUNCH
+    assert named(launches=13, call_us=130.0, kernels_us=100.0) is Resource.DRAM_BANDWIDTH
+    assert named(launches=1, call_us=130.0, kernels_us=35.0) is Resource.DRAM_BANDWIDTH  # caches and clocks differ under a profiler
+
+
+def test_a_saturated_dram_is_the_limit_though_the_same_bytes_keep_l2_busy() -> None:
+    assert found(evidence({DRAM: 80.0, L2: 92.0})) is Resource.DRAM_BANDWIDTH
+    assert found(evidence({DRAM: 70.0, L2: 92.0})) is Resource.L2
+    assert found(evidence({DRAM: 80.0, SM: 92.0})) is Resource.COMPUTE
 
 
 def test_facts_are_short_figures_of_what_is_known() -> None:
@@ -221,3 +356,48 @@ def test_the_arithmetic_peak_follows_the_types_of_the_inputs() -> None:
     hardware = dataclasses.replace(H100, fp32_flops=1.0, fp64_flops=2.0, tensor_flops={"f16": 30.0, "f64": 4.0, "fp8": 99.0})
     peaks = {dtype: peak_flops(task(dtype), hardware) for dtype in (DType.F32, DType.F16, DType.BF16, DType.F64, DType.I32)}
     assert peaks == {DType.F32: 1.0, DType.F16: 30.0, DType.BF16: 1.0, DType.F64: 4.0, DType.I32: 1.0}
+
+
+def matrix_product(dtype: DType, n: int = 2048) -> Task:
+    square = (Expression("n"), Expression("n"))
+    return Task(
+        name="product",
+        form=Form.LAUNCHER,
+        entry="solve",
+        args=(
+            Arg(name="a", kind=ArgKind.INPUT, dtype=dtype, shape=square),
+            Arg(name="c", kind=ArgKind.OUTPUT, dtype=DType.F32, shape=square),
+            Arg(name="n", kind=ArgKind.SIZE, dtype=DType.I32),
+        ),
+        cases=(Case(name="one", sizes={"n": n}, timed=True),),
+        tolerance=Tolerance(reduction=Expression("n")),
+        cost=Cost(bytes=Expression("8 * n * n"), flops=Expression("2 * n ** 3")),
+        baseline="",
+    )
+
+
+def test_tensor_cores_promise_something_for_long_sums_of_products_of_their_types() -> None:
+    def gain(task: Task) -> float | None:
+        return roofline(task, task.cases[0], H100).matrix_gain
+
+    assert gain(matrix_product(DType.BF16)) == pytest.approx(H100.tensor_flops["bf16"] / H100.fp32_flops)
+    assert gain(matrix_product(DType.F64)) == pytest.approx(H100.tensor_flops["f64"] / H100.fp64_flops)
+    assert gain(matrix_product(DType.F32)) is None  # TF32 would lose what the tolerance asks for
+    assert gain(matrix_product(DType.BF16, n=16)) == pytest.approx(1.0)  # DRAM takes longer either way
+    assert gain(task(DType.BF16, moved="4 * n", flops="n * 1000")) is None  # long chains, no sums
+
+
+def test_the_roofline_says_on_which_side_a_task_lies() -> None:
+    side = roofline(matrix_product(DType.BF16), matrix_product(DType.BF16).cases[0], H100)
+    assert side.intensity == pytest.approx(512.0)
+    assert side.position == "arithmetic side: 512 FLOP/byte, ridge at 295"
+    assert roofline(task(moved="8 * n"), task().cases[0], H100).position == ""
+
+
+def test_what_was_measured_raises_a_peak_and_never_lowers_one() -> None:
+    case = task().cases[0]
+    faster = dataclasses.replace(H100, measured={"dram_bytes_per_s": 2 * H100.dram_bytes_per_s})
+    slower = dataclasses.replace(H100, measured={"dram_bytes_per_s": 0.9 * H100.dram_bytes_per_s})
+    ideal = {h.measured["dram_bytes_per_s"]: roofline(task(moved="8 * n"), case, h).ideal_us for h in (faster, slower)}
+    stated = roofline(task(moved="8 * n"), case, H100).ideal_us
+    assert list(ideal.values()) == [pytest.approx(stated / 2), pytest.approx(stated)]

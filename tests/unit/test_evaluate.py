@@ -4,7 +4,7 @@ import pytest
 from paired_lab import TASK, Kernel, PairedDevice, SourceToolchain, candidate, paired_lab
 
 from kernelsearch.device.base import Mode
-from kernelsearch.evaluate import evaluate
+from kernelsearch.evaluate import evaluate, repeat
 from kernelsearch.model import TimeKind, Verdict
 
 
@@ -68,3 +68,33 @@ def test_faster_than_the_hardware_can_be_is_implausible(lab):
     done = evaluate(candidate(), TASK, lab(device_with(us=1e-4)))
     assert done.verdict is Verdict.IMPLAUSIBLE and "at least" in done.detail
     assert done.time_us is None and done.profile is None
+
+
+def test_another_trial_has_fresh_contents_and_processes_and_no_profile(lab):
+    device = PairedDevice()
+    here = lab(device)
+    first, second, other = evaluate(candidate(), TASK, here), repeat(candidate(), TASK, here, 1), repeat(candidate(), TASK, here, 2)
+    assert second.verdict is other.verdict is Verdict.PASSED and second.candidate == first.candidate
+    assert second.profile is None and second.confirmation is None and second.measurement is not None
+    verified = [str([call.key for call in job.calls]) for job in device.jobs if job.mode is Mode.VERIFY]
+    assert len(set(verified)) == 3
+    timed = [job for job in device.jobs if job.mode is Mode.TIME and job.rival is not None]
+    assert [job.rival_fresh for job in timed] == [False, True, True]
+
+
+def test_another_trial_can_find_a_kernel_wrong(lab):
+    device = PairedDevice({"// candidate": (Kernel(), Kernel(factor=2.1))})
+    here = lab(device)
+    assert evaluate(candidate(), TASK, here).passed
+    assert repeat(candidate(), TASK, here, 1).verdict is Verdict.WRONG
+
+
+def test_what_was_compiled_to_known_code_is_not_run(lab, monkeypatch):
+    device = PairedDevice()
+    here = lab(device)
+    first = evaluate(candidate(), TASK, here)
+    device.jobs.clear()
+    monkeypatch.setattr("kernelsearch.guard.code_digest", lambda build, task: "code")
+    asked = []
+    assert evaluate(candidate("// twin"), TASK, here, known=lambda code: asked.append(code) or first) is first
+    assert asked == ["code"] and device.modes == []

@@ -224,9 +224,9 @@ def test_the_flush_lies_between_the_inputs_and_the_call(runner, library, tmp_pat
 ONE = Expression("1")
 
 
-def plan(kernel: str = "work") -> LaunchPlan:
+def plan(kernel: str = "work", times: int = 1) -> LaunchPlan:
     launch = Launch(kernel=kernel, grid=(ONE, ONE, ONE), block=(ONE, ONE, ONE), args=("x", "y", "t", "n"))
-    return LaunchPlan(launches=(launch,), scratch=(Scratch(name="t", dtype=DType.I32, extent=Expression("2")),))
+    return LaunchPlan(launches=(launch,) * times, scratch=(Scratch(name="t", dtype=DType.I32, extent=Expression("2")),))
 
 
 @pytest.fixture
@@ -237,16 +237,24 @@ def kernels(runner, tmp_path: Path):
     artifact.write_bytes(b"\0.text._Z4workPiS_S_i\0.text.other\0")
 
     class WithKernels(runner["gpu_host"].HostGpu):
+        fills = 0
+
+        def fill(self, pointer: int, byte: int, nbytes: int) -> None:
+            WithKernels.fills += 1
+            super().fill(pointer, byte, nbytes)
+
         def load(self, image: bytes) -> bytes:
             return image
 
         def prepare(self, module, kernel, grid, block, shared, params):
             return lambda: made[kernel](*(item.value for item in params))
 
-    def serve(kernel: str = "work", **functions) -> Served:
+    def serve(kernel: str = "work", times: int = 1, timing: TimingPlan = NO_FLUSH, **functions) -> Served:
         made.update(functions)
-        return Served(runner, job(artifact, one(), entry=None, plan=plan(kernel)), tmp_path, WithKernels())
+        asked = job(artifact, one(), entry=None, plan=plan(kernel, times), timing=timing)
+        return Served(runner, asked, tmp_path, WithKernels())
 
+    serve.gpu = WithKernels
     return serve
 
 
@@ -266,6 +274,16 @@ def test_kernels_get_their_arguments_and_poisoned_scratch(kernels) -> None:
     np.testing.assert_array_equal(np.frombuffer(served.exported()["y"], np.int32), drawn(one(), "x", 3) * N)
     served.call(3, poison=8)
     assert seen[0] == [-1, -1] and seen[1] not in ([-1, -1], [0, 0])
+
+
+@pytest.mark.parametrize(("launches", "flushes"), [(1, 1), (5, 1), (13, 3)])
+def test_the_gpu_is_kept_busy_for_as_long_as_a_plan_takes_to_launch(runner, kernels, monkeypatch, launches: int, flushes: int) -> None:
+    monkeypatch.setattr(runner["gpu_serve"], "FLUSH_BYTES", 4096)
+    calls = []
+    served = kernels(times=launches, timing=TimingPlan(flush_l2=True), _Z4workPiS_S_i=lambda *given: calls.append(given))
+    kernels.gpu.fills = 0
+    served.server.call(0, 0, (1, 0, 0, 7))
+    assert (len(calls), kernels.gpu.fills) == (launches, flushes)
 
 
 @pytest.mark.parametrize("index", [2, -1])

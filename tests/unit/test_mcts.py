@@ -80,13 +80,13 @@ def test_a_baseline_whose_edits_all_fail_ends_the_search():
 @pytest.mark.parametrize("size", [200, 2000])
 def test_work_per_ask_is_bounded(size, monkeypatch):
     looked_at = Counter()
-    original = Mcts._uct
+    original = Mcts._quality
 
-    def counting(self, vertex, parent_visits):
+    def counting(self, vertex):
         looked_at["total"] += 1
-        return original(self, vertex, parent_visits)
+        return original(self, vertex)
 
-    monkeypatch.setattr(Mcts, "_uct", counting)
+    monkeypatch.setattr(Mcts, "_quality", counting)
     strategy = Mcts(seed=0)
     strategy.tell(root())
     most = 0
@@ -96,7 +96,7 @@ def test_work_per_ask_is_bounded(size, monkeypatch):
         most = max(most, looked_at["total"])
         draw = (proposal.seed % 1000) / 1000
         strategy.tell(passed(number, proposal, 10.0, reward=draw))
-    assert most <= 16 * 24  # width x depth, whatever the size of the tree
+    assert 0 < most <= 24 * 32  # width x depth, whatever the size of the tree
 
 
 def test_a_node_without_reward_counts_as_the_worst_seen():

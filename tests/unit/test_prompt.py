@@ -44,7 +44,25 @@ def prompt(context: Context, task: Task | None = None, directive: str | None = N
 
 
 KERNELS = replace(example.task(Form.KERNELS), tolerance=Tolerance(rtol=1e-3), policy=Policy(libraries=("cub",), fast_math=True), notes="")
+
+
+def guided() -> Prompt:
+    """A directive of the playbook, a note, a second kernel to draw on, and lessons."""
+    context = example.passed()
+    proposal = Proposal(
+        ticket=1,
+        parent=3,
+        seed=0,
+        directive="coalesce-threads",
+        others=(1,),
+        note="Try the smallest change first.\nKeep the entry as it is.",
+    )
+    context = replace(context, others=(context.lineage[0],), lessons=("gained: unroll on memory latency: 1.20x at best, 1 of 2 tries",))
+    return write(proposal, context, example.task(), example.HARDWARE, instructions="Answer in the agreed form.\n")
+
+
 PAGES = {
+    "guided": guided(),
     "passed": prompt(example.passed()),
     "failed": prompt(example.failed()),
     "directive-modelled": prompt(example.passed(TimeKind.MODELLED), KERNELS, "swap thread axes"),
@@ -115,6 +133,29 @@ def test_a_closed_gate_is_told():
     context = example.failed()
     request = prompt(replace(context, parent=replace(context.parent, reward=Reward(value=-1.0, gate="build failed")))).request
     assert "score -1.000, fixed for the verdict `build failed`" in request
+
+
+def test_the_directive_is_shown_whole_and_the_others_by_a_line_each():
+    request = guided().request
+    assert "along this one idea, `coalesce-threads`" in request and "int col = blockIdx.x" in request
+    assert "why it was chosen: relieves uncoalesced access, above all" in request
+    assert request.count("\n- `") >= 5 and "cp.async" not in request
+    assert len(request) < 6_000
+
+
+def test_a_rules_name_finds_its_directive_and_other_words_stand_as_they_are():
+    assert "`read-only-pointers`: Promise const" in prompt(example.passed(), directive="restrict").request
+    assert "along this idea: try harder." in prompt(example.passed(), directive="try harder").request
+
+
+def test_hostile_notes_and_second_kernels_stay_in_their_place():
+    context = replace(
+        example.passed(), others=(example.node(4, example.evaluation(Verdict.WRONG, "a\n# b"), example.candidate(), parent=3),)
+    )
+    proposal = Proposal(ticket=1, parent=3, seed=0, note="# Title\n" + "word " * 900 + "\n" * 90 + "end")
+    request = write(proposal, context, example.task(), example.HARDWARE, instructions="x").request
+    assert not re.search("^# (Title|b)", request, flags=re.MULTILINE)
+    assert len(request) < 6_000
 
 
 def test_a_node_without_source_cannot_be_edited():

@@ -41,6 +41,7 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.propose import rules
+from kernelsearch.propose.book import book
 from kernelsearch.toolchain.locate import find_nvcc
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "rules"
@@ -238,11 +239,41 @@ def test_what_relieves_the_bottleneck_comes_first() -> None:
     assert {rules.RulesProposer().propose(ask(seed), context, task(), HARDWARE).origin.directive for seed in range(20)} == {"pad-shared"}
 
 
-def test_a_directive_chooses_the_rule() -> None:
+@pytest.mark.parametrize(
+    ("directive", "rule"),
+    [("unroll", "unroll"), ("unroll-8", "unroll-8"), ("read-only-pointers", "restrict"), ("fuse-passes", ""), ("tile-matmul", "")],
+)
+def test_a_directive_is_a_wish_by_its_own_name_or_by_that_of_a_rule(directive: str, rule: str) -> None:
     context = Context(parent=node(before("softmax")))
-    assert rules.RulesProposer().propose(ask(3, "unroll"), context, task(), HARDWARE).origin.directive.startswith("unroll")
+    made = rules.RulesProposer().propose(ask(3, directive), context, task(), HARDWARE).origin.directive
+    assert made.startswith(rule)
+    if not rule:  # nothing here can carry it out: what would have come without it
+        assert made == rules.RulesProposer().propose(ask(3), context, task(), HARDWARE).origin.directive
+
+
+def test_what_rules_can_still_carry_out_is_known_beforehand() -> None:
+    parent, unroll = node(before("softmax")), book()["unroll"]
+    assert rules.able(unroll, Context(parent=parent), task()) and rules.able(book()["warp-per-row"], Context(parent=parent), task())
+    assert not rules.able(book()["shared-tiling"], Context(parent=parent), task())
+    assert not rules.able(book()["tensor-cores"], Context(parent=parent), task())
+    (rule,) = (rule for rule in rules.RULES if rule.name == "unroll")
+    made = tuple(node(r.source, i, r.flags) for i, r in enumerate(rules.rewrites(rule, program(before("softmax"))), 1))
+    assert not rules.able(unroll, Context(parent=parent, siblings=made), task())
+    assert rules.able(unroll, Context(parent=parent, siblings=made[1:]), task())
+
+
+def test_a_wish_that_is_used_up_does_not_end_a_parent() -> None:
+    proposer, parent = rules.RulesProposer(), node(before("softmax"))
+    made: list[tuple[str, Node]] = []
     with pytest.raises(NothingToPropose):
-        rules.RulesProposer().propose(ask(3, "tile-matmul"), context, task(), HARDWARE)
+        for seed in range(200):
+            context = Context(parent=parent, siblings=tuple(n for _, n in made))
+            draft = proposer.propose(ask(seed, "unroll"), context, task(), HARDWARE)
+            made.append((draft.origin.directive, node(draft.source, seed + 1, draft.flags)))
+    names = [name for name, _ in made]
+    wished = [name.startswith("unroll") for name in names]
+    assert wished == sorted(wished, reverse=True) and 0 < sum(wished) < len(wished)
+    assert len(names) == len({(r.source, r.flags) for r in all_rewrites(program(before("softmax")))})
 
 
 @settings(max_examples=80, deadline=None)

@@ -2,14 +2,19 @@
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from fakes import FakeWorker
-from nodes import candidate
+from nodes import candidate, passing
 
+from kernelsearch import catalog
 from kernelsearch import search as module
 from kernelsearch.errors import BaselineFailed, DeviceLost
-from kernelsearch.model import Attempt, Budget, Evaluation, Outcome, RewardProfile, Usage, Verdict
+from kernelsearch.model import Attempt, Budget, Evaluation, Origin, Outcome, RewardProfile, RunSpec, Usage, Verdict
+from kernelsearch.playbook import Chooser
+from kernelsearch.propose.book import book
+from kernelsearch.propose.lessons import Lessons
 from kernelsearch.search import NodeDone, Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
@@ -106,6 +111,41 @@ def test_resuming_is_replaying(journal, tmp_path):
     assert len(worker.remembered) == 9 and min(worker.tickets) == 8
 
 
+def test_the_chooser_names_directives_and_resuming_asks_the_same(journal, tmp_path):
+    def go_on(budget: int, into: Journal) -> None:
+        chooser = Chooser(book(), catalog.bandit_settings())
+        run = replace(run_with(Budget(candidates=budget)), chooser=chooser, lessons=Lessons(book()))
+        search(run, mcts(), FakeWorker(), into)
+
+    go_on(20, journal)
+    asked = [node.attempt.proposal.directive for node in journal.nodes[1:]]
+    assert None not in asked and len(set(asked)) > 5
+    other = Journal(tmp_path / "other.jsonl", Blobs(tmp_path / "other-blobs"))
+    go_on(9, other)
+    other.close()
+    again = Journal(other.path, Blobs(tmp_path / "other-blobs"))
+    go_on(20, again)
+    again.close()
+    assert [node.attempt.proposal.directive for node in again.nodes[1:]] == asked
+
+
+def test_lessons_of_the_run_go_along_with_a_request(journal):
+    seen = []
+
+    class Reading(FakeWorker):
+        def attempt(self, request):
+            done = super().attempt(request)
+            if request.context is None:
+                return done
+            seen.append(request.context.lessons)
+            edit = replace(done.candidate, origin=Origin(proposer="p", directive=f"edit {request.proposal.ticket % 3}"))
+            return replace(done, candidate=edit)
+
+    search(replace(run_with(Budget(candidates=12)), lessons=Lessons(book())), mcts(), Reading(), journal)
+    assert seen[0] == () and 1 <= len(seen[-1]) <= 3
+    assert any("edit 0" in line for line in seen[-1])
+
+
 def test_a_failing_baseline_is_recorded_and_said(journal):
     class Failing(FakeWorker):
         def attempt(self, request):
@@ -157,3 +197,20 @@ def test_minutes_that_are_up_do_not_wait_for_a_model_that_thinks(journal, monkey
     ended = search(run_with(Budget(minutes=0.005)), mcts(), Thinking(), journal)
     assert "0.005 minutes" in ended
     assert len(journal.nodes) == 1
+
+
+def test_a_strategy_that_was_left_to_us_is_named_before_the_run_begins():
+    spec = module._resolved(RunSpec(task="", task_name="", strategy="auto", budget=Budget(candidates=5)))
+    assert spec.strategy == "greedy" and "5 candidates" in spec.strategy_reason
+    chosen = RunSpec(task="", task_name="", strategy="beam")
+    assert module._resolved(chosen) is chosen
+
+
+def test_repeats_count_against_the_budget_and_are_never_the_best(journal):
+    def again(proposal):
+        evaluation = passing(1.0, "0", against="0")
+        return Attempt(proposal=proposal, outcome=Outcome.REPEATED, evaluation=evaluation)
+
+    search(run_with(Budget(candidates=3)), mcts(), FakeWorker(replies=dict.fromkeys(range(3), again)), journal)
+    assert journal.totals.candidates == 3 and journal.best.number == 0
+    assert Journal(journal.path, Blobs(journal.path.parent / "blobs")).best.number == 0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from kernelsearch.model import Context, Hardware, RunSpec, Task
+    from kernelsearch.model import Context, Hardware, Proposal, Task
     from kernelsearch.propose.forecast import Forecast
     from kernelsearch.propose.prompt import Prompt
+    from kernelsearch.store.rundir import RunFolder
 
 
 @click.command(name="prompt", short_help="Show what a model would be told, with its size and price.")
@@ -34,11 +35,13 @@ def command(
     from kernelsearch.model import Proposal
     from kernelsearch.propose import forecast
 
-    task, context, gpu, spec = _subject(subject, hardware)
+    task, context, gpu, run = _subject(subject, hardware)
     given = named_options(llm_option, base_url)
-    options = given if llm or spec is None else {**spec.proposer_options, **given}
-    proposer = llm or (spec.proposer if spec else "rules")
+    options = given if llm or run is None else {**run.spec.proposer_options, **given}
+    proposer = llm or (run.spec.proposer if run else "rules")
     proposal = Proposal(ticket=0, parent=context.parent.number, seed=0, directive=directive)
+    if run is not None:
+        proposal, context = _told(run, proposal, context, proposer, gpu)
     edit_format = options.get("edit_format", forecast.DEFAULT_FORMAT)
     written = forecast.preview(proposal, context, task, gpu, edit_format=edit_format)
     found = forecast.forecast(written, proposer, options)
@@ -49,7 +52,21 @@ def command(
     click.echo("\n".join(_sizes(written, found)), err=True)
 
 
-def _subject(subject: str, hardware: str) -> tuple[Task, Context, Hardware, RunSpec | None]:
+def _told(run: RunFolder, proposal: Proposal, context: Context, proposer: str, gpu: Hardware) -> tuple[Proposal, Context]:
+    """With what the run has learnt: its lessons, and a directive such as its bandit would choose now."""
+    from kernelsearch.propose.book import book, open_chooser
+    from kernelsearch.propose.lessons import Lessons
+
+    lessons, chooser = Lessons(book()), open_chooser(run.spec.playbook, proposer=proposer, task=run.task, hardware=gpu)
+    for node in run.nodes:
+        for listener in (lessons, chooser):
+            if listener is not None:
+                listener.tell(node, None if node.parent is None else run.nodes[node.parent])
+    context = replace(context, lessons=lessons.lines())
+    return (proposal if chooser is None else chooser.choose(proposal, context)), context
+
+
+def _subject(subject: str, hardware: str) -> tuple[Task, Context, Hardware, RunFolder | None]:
     from kernelsearch import lab
     from kernelsearch.cli import inputs
     from kernelsearch.propose import forecast
@@ -63,7 +80,7 @@ def _subject(subject: str, hardware: str) -> tuple[Task, Context, Hardware, RunS
     return task, forecast.unjudged(task), lab.hardware_for(device, hardware), None
 
 
-def _node(folder: Path, number: str, hardware: str) -> tuple[Task, Context, Hardware, RunSpec]:
+def _node(folder: Path, number: str, hardware: str) -> tuple[Task, Context, Hardware, RunFolder]:
     """What the run would tell of one of its attempts."""
     from kernelsearch import catalog, lab
     from kernelsearch.errors import ToolMissing, UsageError
@@ -82,7 +99,7 @@ def _node(folder: Path, number: str, hardware: str) -> tuple[Task, Context, Hard
         named = (catalog.hardware(name) for name in catalog.profile_names("hardware"))
         gpu = next((found for found in named if found.name in run.environment.device), catalog.hardware(lab.MODELLED_BY_DEFAULT))
     context = run.journal.context(Proposal(ticket=0, parent=node.number, seed=0))
-    return run.task, context, gpu, run.spec
+    return run.task, context, gpu, run
 
 
 def _sizes(written: Prompt, found: Forecast | None) -> list[str]:

@@ -210,19 +210,19 @@ def read_cache(text: str, *, where: str = "cache") -> Recording:
 
 
 def _parsed_cache(text: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(text)
-    except ValueError:
-        whole = re.sub(r"\s*,?\s*$", "", text)
+    whole = re.sub(r"\s*,?\s*$", "", text)
+    cut = whole.rfind("},\n") + 1  # of a file broken off within a line that line is given up
+    for ending in (text, whole + "}", whole + "}}", whole[:cut] + "}}"):
         try:
-            found = json.loads(whole + "}\n}")
-        except ValueError:  # broken off within a line: that line is given up
-            found = json.loads(whole[: whole.rindex("},\n") + 1] + "}\n}")
-    return found
+            found: dict[str, Any] = json.loads(ending)
+        except ValueError:
+            continue
+        return found
+    raise ValueError("it is no JSON, with or without its end")
 
 
 def _trial_of_cache(entry: Mapping[str, Any], names: Iterable[str]) -> Trial:
-    time = entry.get("__error__", entry["time"] if "time" in entry else None)
+    time = entry.get("__error__", entry.get("time"))
     failed = isinstance(time, str)
     return Trial(
         configuration={name: entry[name] for name in names},

@@ -1,7 +1,7 @@
 """Text to model objects and back, checked on the way in (pydantic's only door).
 
-JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets, thresholds and reward profiles. Every fault in TOML is
-a `UsageError` of the form `FILE: path: problem`, and an unknown key is a fault.
+JSON is what we wrote ourselves; TOML is what people write: tasks, hardware, metric sets, thresholds and rewards; the playbook has a module
+of its own beside. Every fault in TOML is a `UsageError` of the form `FILE: path: problem`, and an unknown key is a fault.
 """
 
 from __future__ import annotations
