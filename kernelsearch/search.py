@@ -20,6 +20,7 @@ import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.lab import Lab, open_lab
+from kernelsearch.llm.recording import ANSWERS
 from kernelsearch.model import (
     Attempt,
     Budget,
@@ -35,7 +36,7 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.playbook import Chooser
-from kernelsearch.propose import allotment_of, open_proposer
+from kernelsearch.propose import allotment_of, open_proposer, recorded
 from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
 from kernelsearch.propose.book import book, check_chooser, open_chooser
@@ -313,7 +314,7 @@ def _search_in(home: RunFolder, lab: Lab, tools: _Tools, budget: Budget, watch: 
         allotment=allotment_of(tools.proposer),
         expected=None if forecast is None else forecast.attempt,
     )
-    worker = LocalWorker(task=home.task, lab=lab, proposer=tools.proposer)
+    worker = LocalWorker(task=home.task, lab=lab, proposer=recorded(tools.proposer, home.path / ANSWERS))
     with closing(worker):
         ended = search(run, tools.strategy, worker, journal)
     watch(Ended(reason=ended))

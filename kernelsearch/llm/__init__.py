@@ -63,6 +63,11 @@ def open_model(
     return Pool(spec, members, opened) if spec.startswith("pool:") else opened[spec]
 
 
+def recorded(model: LanguageModel, path: Path) -> LanguageModel:
+    """`model`, or each model of the pool, with its exchanges kept in `path`, from which `replay` gives them again."""
+    return model.each(lambda one: Recording(one, path)) if isinstance(model, Pool) else Recording(model, path)
+
+
 def priced(spec: str, *, options: Mapping[str, str] | None = None) -> tuple[tuple[float, str, Prices], ...]:
     """Share, name and price of each model that `spec` may ask, without a key; what is no API costs nothing and has no price."""
     found = []

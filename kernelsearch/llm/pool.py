@@ -8,7 +8,7 @@ run knows who was asked. A pool that is asked without that goes by the seed alon
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelsearch.errors import UsageError
@@ -52,6 +52,10 @@ class Pool:
         shares = [member.share for member in self.members]
         (chosen,) = random.Random(f"pool {seed}").choices(self.members, shares)
         return self._opened[chosen.name]
+
+    def each(self, change: Callable[[LanguageModel], LanguageModel]) -> Pool:
+        """The same pool of changed models."""
+        return Pool(self._spec, self.members, {name: change(model) for name, model in self._opened.items()})
 
     def complete(self, system: str, messages: Sequence[Message], *, seed: int = 0) -> Reply:
         return self.member("", seed).complete(system, messages, seed=seed)

@@ -17,6 +17,9 @@ from kernelsearch.llm.base import LanguageModel, Message, Reason, RefusedReply, 
 from kernelsearch.model import Usage
 from kernelsearch.scrub import scrub
 
+ANSWERS = "answers.jsonl"  # of a run, in its folder
+_ONE_AT_A_TIME = threading.Lock()  # models of a pool may share a file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
@@ -60,7 +63,6 @@ class Recording:
     def __init__(self, model: LanguageModel, path: Path) -> None:
         self._model = model
         self._path = path
-        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("a", encoding="utf-8").close()
@@ -83,5 +85,5 @@ class Recording:
 
     def _append(self, exchange: Exchange) -> None:
         clean = replace(exchange, reply=scrub(exchange.reply), detail=scrub(exchange.detail))
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
+        with _ONE_AT_A_TIME, self._path.open("a", encoding="utf-8") as file:
             file.write(codec.dump_json(clean) + "\n")

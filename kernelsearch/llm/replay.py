@@ -14,19 +14,21 @@ from typing import Literal
 
 from kernelsearch.errors import NothingToPropose, UsageError
 from kernelsearch.llm.base import Message, Reply, prompt_digest, sized
-from kernelsearch.llm.recording import Exchange, read_exchanges
+from kernelsearch.llm.recording import ANSWERS, Exchange, read_exchanges
 
 By = Literal["order", "digest"]
 
 
 class Replay:
-    """`by="digest"` gives equal prompts their answers in the recorded order. `skip` answers were used by an earlier session."""
+    """`path`: a file of exchanges, or the folder of a run. `by="digest"` gives equal prompts their answers in the recorded order. `skip`
+    answers were used by an earlier session."""
 
     def __init__(self, path: Path, *, by: By = "order", skip: int = 0) -> None:
         self._path = path
         self._by = by
         self._lock = threading.Lock()
         self._left: defaultdict[str, deque[Exchange]] = defaultdict(deque)
+        path = path / ANSWERS if path.is_dir() else path
         exchanges = read_exchanges(path)
         if by == "digest" and any(not exchange.prompt_digest for exchange in exchanges):
             raise UsageError(f"{path}: not every line has a prompt_digest, so answers can only be given by order")

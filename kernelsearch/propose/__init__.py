@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from kernelsearch.errors import UsageError
 from kernelsearch.llm.pool import Pool
@@ -36,3 +37,10 @@ def allotment_of(proposer: Proposer) -> Allotment | None:
     """Who says which model of a pool is asked; None where there is no choice."""
     pool = getattr(proposer, "pool", None)
     return Allotment(pool.members, by_price=pool.by_price) if isinstance(pool, Pool) else None
+
+
+def recorded(proposer: Proposer, path: Path) -> Proposer:
+    """`proposer` with what its models answer kept in `path`; the rules ask nobody."""
+    from kernelsearch.propose.model import ModelProposer
+
+    return proposer.recorded(path) if isinstance(proposer, ModelProposer) else proposer

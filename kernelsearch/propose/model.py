@@ -6,8 +6,10 @@ Every token is accounted for, whatever becomes of the answer: in the draft's ori
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable, UsageError
+from kernelsearch.llm import recorded
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
 from kernelsearch.llm.pool import Pool
 from kernelsearch.model import Context, Hardware, Origin, Proposal, Task, Usage
@@ -54,6 +56,10 @@ class ModelProposer:
     def pool(self) -> Pool | None:
         """The models to choose among, where there is a choice."""
         return self._model if isinstance(self._model, Pool) else None
+
+    def recorded(self, path: Path) -> ModelProposer:
+        """The same, with every exchange kept in `path`."""
+        return ModelProposer(model=recorded(self._model, path), edit_format=self._format, repairs=self._repairs)
 
     def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
         """One edit of `context.parent`. Raises `UnusableReply` after the repairs, `RefusedReply`, another `LlmError`, or
