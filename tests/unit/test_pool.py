@@ -102,6 +102,16 @@ def test_shares_are_kept_at_every_length():
         assert asked[:length].count("m1") == length // 4
 
 
+def test_an_attempt_counts_once_towards_a_share_whether_it_is_back_or_not():
+    allotment = Allotment(members(1, 1), by_price=False)
+    for ticket in range(0, 20, 2):
+        pair = [allotment.choose(proposal(ticket)), allotment.choose(proposal(ticket + 1))]
+        assert sorted(each.model for each in pair) == ["m0", "m1"]
+        for each in pair:
+            if each.model == "m0":  # the other one's are never back
+                allotment.tell(done(ticket + 1, each, 50.0), BASELINE)
+
+
 @pytest.mark.parametrize("by_price", [False, True])
 def test_a_resumed_run_goes_on_as_it_would_have(by_price: bool):
     chance = random.Random(5)

@@ -69,5 +69,5 @@ def _price_notes(spec: RunSpec) -> list[str]:
     if spec.budget.usd is None:
         return []
     names = unpriced(spec.proposer, spec.proposer_options)
-    end = "so --usd will not end this run; add the model to profiles/models/, or set --tokens"
+    end = "so --usd ends this run only where the server sends its own bill; add the model to profiles/models/, or set --tokens"
     return [f"warning: no price is known for {name}, {end}" for name in names]
