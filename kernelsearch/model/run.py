@@ -34,7 +34,7 @@ class Budget:
         if self.usd is not None and _full(totals.usage.usd, dearest.usd, pending, self.usd):
             return f"{self.usd:g} USD{_kept(totals.usage.usd, pending, self.usd, f'{dearest.usd:.2g} USD')}"
         if self.tokens is not None and _full(totals.usage.tokens, dearest.tokens, pending, self.tokens):
-            return f"{self.tokens} tokens{_kept(totals.usage.tokens, pending, self.tokens, f'{dearest.tokens} tokens')}"
+            return f"{self.tokens:,} tokens{_kept(totals.usage.tokens, pending, self.tokens, f'{dearest.tokens:,} tokens')}"
         return None
 
 
