@@ -33,8 +33,8 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED) ## search for a faster kernel, with no GPU and no model; prints the report's path last
 	@$(BIN)/optimize $(DEMO) --device emulated --llm rules --seed 1 --budget 24
 
-test: $(INSTALLED) ## the test suite
-	$(BIN)/pytest
+test: $(INSTALLED) ## the test suite, on all cores
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED) ## ruff, mypy and the direction of imports
 	$(BIN)/ruff check .

@@ -83,6 +83,11 @@ def open_lab(
     )
 
 
+def hardware_for(device: str, hardware: str) -> Hardware:
+    """The hardware that a lab on `device` would have, without opening one. Raises as `open_lab` does."""
+    return _choose(device, hardware, True)[1]
+
+
 def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware]:
     if device == "emulated":
         return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)

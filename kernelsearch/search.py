@@ -19,11 +19,28 @@ from pathlib import Path
 import kernelsearch
 from kernelsearch import admission, catalog, digest
 from kernelsearch.errors import BaselineFailed, UsageError
-from kernelsearch.model import Attempt, Budget, Environment, Node, Outcome, Proposal, Reward, RewardProfile, RunSpec, Task, Totals, Verdict
+from kernelsearch.llm.recording import ANSWERS
+from kernelsearch.model import (
+    Attempt,
+    Budget,
+    Environment,
+    Node,
+    Outcome,
+    Proposal,
+    Reward,
+    RewardProfile,
+    RunSpec,
+    Task,
+    Totals,
+    Usage,
+    Verdict,
+)
 from kernelsearch.playbook import Chooser
-from kernelsearch.propose import open_proposer
+from kernelsearch.propose import allotment_of, open_proposer, recorded
+from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
 from kernelsearch.propose.book import book, check_chooser, open_chooser
+from kernelsearch.propose.forecast import Forecast, at_start
 from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
@@ -48,6 +65,7 @@ class Started:
     spec: RunSpec
     folder: Path
     nodes: tuple[Node, ...] = ()
+    forecast: Forecast | None = None  # of one attempt's prompt and price; None where no model is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +127,8 @@ class Run:
     listen: Callable[[], None] = lambda: None
     chooser: Chooser | None = None  # names directives where the strategy does not
     lessons: Lessons | None = None
+    allotment: Allotment | None = None  # says which model of a pool is asked
+    expected: Usage | None = None  # what an attempt takes of models, before one has shown it
 
 
 def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> str:
@@ -137,17 +157,19 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
 
 
 def _request(proposal: Proposal, run: Run, journal: Journal) -> Request:
-    """The strategy says where to go on, the chooser how, where it may; lessons of the whole run go along."""
+    """The strategy says where to go on, the chooser how, where it may, the allotment who; lessons of the whole run go along."""
     context = journal.context(proposal)
     if run.lessons is not None:
         context = replace(context, lessons=run.lessons.lines())
-    return Request(proposal=proposal if run.chooser is None else run.chooser.choose(proposal, context), context=context)
+    if run.chooser is not None:
+        proposal = run.chooser.choose(proposal, context)
+    return Request(proposal=proposal if run.allotment is None else run.allotment.choose(proposal), context=context)
 
 
 def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
     parent = None if node.parent is None else journal.nodes[node.parent]
     strategy.tell(node)
-    for listener in (run.chooser, run.lessons):
+    for listener in (run.chooser, run.lessons, run.allotment):
         if listener is not None:
             listener.tell(node, parent)
 
@@ -156,7 +178,7 @@ def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None
     """Why no further attempt may begin; None when one may."""
     if run.stop.is_set():
         return "stopped by the user"
-    spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending)
+    spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending, run.expected)
     return f"budget reached: {spent}" if spent else None
 
 
@@ -294,7 +316,8 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
 
 def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch: Watch, heard: Heard, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
-    watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes))
+    forecast = at_start(home.task, site.hardware, spec.proposer, spec.proposer_options)
+    watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
     run = Run(
         budget=budget,
         parallel=spec.parallel,
@@ -305,8 +328,10 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch
         listen=heard.listen,
         chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=site.hardware),
         lessons=Lessons(book()),
+        allotment=allotment_of(tools.proposer),
+        expected=None if forecast is None else forecast.attempt,
     )
-    worker = LocalWorker(task=home.task, site=site, proposer=tools.proposer)
+    worker = LocalWorker(task=home.task, site=site, proposer=recorded(tools.proposer, home.path / ANSWERS))
     with closing(worker):
         ended = search(run, tools.strategy, worker, journal)
     watch(Ended(reason=ended))

@@ -113,6 +113,9 @@ class LiveView:
             bars.append(bar("minutes", minutes, limits.minutes, f"{minutes:.1f} of {limits.minutes:g}"))
         if limits.usd is not None:
             bars.append(bar("money", totals.usage.usd, limits.usd, f"{words.money(totals.usage.usd)} of {words.money(limits.usd)}"))
+        if limits.tokens is not None:
+            used = totals.usage.tokens
+            bars.append(bar("tokens", used, limits.tokens, f"{used:,} of {limits.tokens:,}"))
         return bars
 
 

@@ -36,7 +36,9 @@ LAB = (
     click.option("--unsafe", is_flag=True, help="Where no sandbox works, run candidates without one. Only for kernels that you trust."),
 )
 SEARCH = (
-    click.option("--llm", default="rules", show_default=True, help="rules, or PROVIDER:MODEL: anthropic, openai, replay or mailbox."),
+    click.option(
+        "--llm", default="rules", show_default=True, help="rules, PROVIDER:MODEL (anthropic, openai, replay, mailbox), or pool:A*2,B."
+    ),
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
@@ -51,6 +53,7 @@ BUDGET = (
     click.option("--budget", type=click.IntRange(min=0), help="Candidates to try.  [default: 40, unless another limit is given]"),
     click.option("--minutes", type=click.FloatRange(min=0), help="Wall clock.  [default: 10, unless another limit is given]"),
     click.option("--usd", type=click.FloatRange(min=0), help="Money for models."),
+    click.option("--tokens", type=click.IntRange(min=0), help="Tokens that models may read and write."),
 )
 
 
@@ -87,6 +90,7 @@ class SearchOptions:
     minutes: float | None
     usd: float | None
     worker: str | None = None
+    tokens: int | None = None
 
     def spec(self, name: str, task_digest: str) -> RunSpec:
         """The run specification for one task."""
@@ -98,11 +102,11 @@ class SearchOptions:
             strategy=self.strategy,
             strategy_options=self._strategy_options(),
             proposer=self.llm,
-            proposer_options=self._proposer_options(),
+            proposer_options=named_options(self.llm_option, self.base_url),
             playbook=self.playbook,
             reward=self.reward,
             metrics=self.metrics,
-            budget=limits(self.budget, self.minutes, self.usd) or DEFAULT_BUDGET,
+            budget=limits(self.budget, self.minutes, self.usd, self.tokens) or DEFAULT_BUDGET,
             parallel=self.parallel,
             worker=where(self.worker) or LOCAL,
             seed=self.seed,
@@ -119,9 +123,11 @@ class SearchOptions:
                 raise UsageError(f"--strategy-option {name}={value}: write a number") from error
         return options
 
-    def _proposer_options(self) -> dict[str, str]:
-        options = {"base_url": self.base_url} if self.base_url else {}
-        return {**options, **dict(_pairs("--llm-option", self.llm_option))}
+
+def named_options(given: tuple[str, ...], base_url: str) -> dict[str, str]:
+    """What --llm-option and --base-url say. Raises `UsageError` for what is no NAME=VALUE."""
+    options = {"base_url": base_url} if base_url else {}
+    return {**options, **dict(_pairs("--llm-option", given))}
 
 
 def _pairs(name: str, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -139,8 +145,8 @@ def where(worker: str | None) -> str:
     return f"{SPOOL}{Path(worker.removeprefix(SPOOL)).resolve()}"
 
 
-def limits(budget: int | None, minutes: float | None, usd: float | None) -> Budget | None:
+def limits(budget: int | None, minutes: float | None, usd: float | None, tokens: int | None = None) -> Budget | None:
     """The budget that was asked for, None when none was."""
-    if budget is None and minutes is None and usd is None:
+    if budget is None and minutes is None and usd is None and tokens is None:
         return None
-    return Budget(candidates=budget, minutes=minutes, usd=usd)
+    return Budget(candidates=budget, minutes=minutes, usd=usd, tokens=tokens)

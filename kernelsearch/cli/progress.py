@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kernelsearch.model import Arg, Budget, Node, Task, Totals
 from kernelsearch.model.run import LOCAL, SPOOL
+from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
 from kernelsearch.report.view import best_of
 from kernelsearch.search import NodeDone, Result, Started
@@ -71,9 +72,23 @@ def head(started: Started) -> list[str]:
         lines.insert(-1, f"{'':<{NAME}}judged by the workers at {spec.worker.removeprefix(SPOOL)}")
     if spec.strategy_reason:
         lines.append(f"{'':<{NAME}}{spec.strategy} was chosen: {spec.strategy_reason}")
+    if started.forecast is not None:
+        lines.append(f"{'model':<{NAME}}{expected(started.forecast, spec.budget)}")
     if started.nodes:
         lines.append(f"{'resumed':<{NAME}}{words.count(len(started.nodes), 'node')} recorded before")
     return lines
+
+
+def expected(forecast: Forecast, limits: Budget) -> str:
+    """What models will be asked and will cost, as far as that can be told before."""
+    attempt = forecast.attempt
+    text = f"an attempt reads some {attempt.input_tokens:,} tokens and writes some {attempt.output_tokens:,} (estimated)"
+    if not forecast.known:
+        return f"{text}; {', '.join(model.name for model in forecast.models if not model.known)}: no price known"
+    if not attempt.usd:
+        return f"{text}; no bill"
+    whole = f", {limits.candidates} of them {words.money(limits.candidates * attempt.usd)}" if limits.candidates else ""
+    return f"{text}: {words.money(attempt.usd)}{whole}, by prices of {max(model.date for model in forecast.models)}"
 
 
 def described(task: Task) -> list[str]:
@@ -97,6 +112,7 @@ def budget(limits: Budget) -> str:
         words.count(limits.candidates, "candidate") if limits.candidates is not None else "",
         f"{limits.minutes:g} min" if limits.minutes is not None else "",
         words.money(limits.usd) if limits.usd is not None else "",
+        words.count(limits.tokens, "token") if limits.tokens is not None else "",
     ]
     return ", ".join(filter(None, parts)) or "without limit"
 
@@ -134,7 +150,8 @@ def tail(result: Result, progress: Progress, *, report: str, kept: str | None) -
     """What the run came to: the best, what speaks for it, where it is kept, what it cost."""
     started = progress.started
     cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
-    cost += f", {words.money(result.totals.usage.usd)}" if result.totals.usage.calls else ""
+    usage = result.totals.usage
+    cost += f", {words.money(usage.usd)} for {words.tokens(usage)}" if usage.calls else ""
     lines = _best(result, progress)
     if kept:
         lines.append(f"{'kept':<{NAME}}{kept}{_flags(result.best, result.baseline)}")

@@ -13,6 +13,7 @@ import click
 from kernelsearch.cli import progress
 from kernelsearch.cli.progress import Progress
 from kernelsearch.model import Node
+from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
 from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
 
@@ -123,6 +124,8 @@ class JsonView(_Base):
             candidates=result.totals.candidates,
             seconds=result.totals.seconds,
             usd=result.totals.usage.usd,
+            tokens=result.totals.usage.tokens,
+            estimated_tokens=result.totals.usage.estimated_tokens,
             ended=result.ended,
             folder=str(result.folder),
             report=report,
@@ -143,10 +146,22 @@ def _started(event: Started) -> dict[str, object]:
         "strategy": event.spec.strategy,
         "strategy_reason": event.spec.strategy_reason,
         "seed": event.spec.seed,
+        "forecast": None if event.forecast is None else _forecast(event.forecast),
         "assumptions": list(event.task.assumptions),
         "reference": "baseline" if event.task.reference is None else event.task.reference.function,
         "folder": str(event.folder),
         "nodes_before": len(event.nodes),
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, object]:
+    """Of one attempt; all of it is estimated."""
+    attempt = forecast.attempt
+    return {
+        "input_tokens": attempt.input_tokens,
+        "output_tokens": attempt.output_tokens,
+        "usd": attempt.usd if forecast.known else None,
+        "models": {model.name: model.date for model in forecast.models},
     }
 
 
@@ -165,6 +180,7 @@ def _node(event: NodeDone, state: Progress) -> dict[str, object]:
         "best": event.best.number,
         "candidates": event.totals.candidates,
         "usd": event.totals.usage.usd,
+        "tokens": event.totals.usage.tokens,
         "seconds": node.at_seconds,
     }
 

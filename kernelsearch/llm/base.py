@@ -26,13 +26,16 @@ class Reply:
     usage: Usage
 
 
-Reason = Literal["declined", "truncated", "empty", "too long"]
+Reason = Literal["declined", "truncated", "empty", "too long", "interrupted", "oversized"]
+LONGEST = 1_000_000  # characters of an answer; a kernel has some thousands
+EXCERPT = 20_000  # characters that are kept of one that is longer
 
 
 class RefusedReply(LlmRefused):
     """An `LlmRefused` with what was said, if anything, and what it cost, so that the attempt can be recorded.
 
-    `reason`: the model declined, its answer was cut off or empty, or the prompt did not fit its context.
+    `reason`: the model declined, its answer was cut off or empty, the prompt did not fit its context, the connection broke while it
+    answered, or the answer was longer than any that can be used.
     """
 
     def __init__(self, message: str, *, reason: Reason, text: str = "", prompt: str = "", usage: Usage) -> None:
@@ -44,8 +47,10 @@ class RefusedReply(LlmRefused):
 
 
 class LanguageModel(Protocol):
-    """Thread-safe. `complete` raises `LlmBusy` after its retries, `RefusedReply` for a declined, truncated or empty answer,
-    `LlmMisconfigured` when no later call can do better. `replay` raises `NothingToPropose` when it has no answer left."""
+    """Thread-safe. `complete` raises `LlmBusy` after its retries, `RefusedReply` for an answer that is not one to use, with what it
+    cost, `LlmMisconfigured` when no later call can do better. `replay` raises `NothingToPropose` when it has no answer left.
+
+    `seed` is that of the proposal: all turns of one conversation have the same."""
 
     @property
     def name(self) -> str:
@@ -53,6 +58,14 @@ class LanguageModel(Protocol):
         ...
 
     def complete(self, system: str, messages: Sequence[Message], *, seed: int = 0) -> Reply: ...
+
+
+def sized(reply: Reply, name: str) -> Reply:
+    """`reply` as it is. Raises `RefusedReply` for one that is too long to be an answer, with its beginning."""
+    if len(reply.text) <= LONGEST:
+        return reply
+    message = f"the answer of {name} has more than {LONGEST:,} characters, which no kernel needs"
+    raise RefusedReply(message, reason="oversized", text=reply.text[:EXCERPT], usage=reply.usage)
 
 
 def prompt_digest(system: str, messages: Sequence[Message]) -> str:

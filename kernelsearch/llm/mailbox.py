@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelsearch.errors import LlmBusy, UsageError
-from kernelsearch.llm.base import Message, Reply, prompt_digest
+from kernelsearch.llm.base import Message, Reply, prompt_digest, sized
 from kernelsearch.model import Usage
 
 _HEADER = "<!-- kernelsearch prompt {key} -->"
@@ -66,7 +66,7 @@ class Mailbox:
             with self._lock:
                 self._taken.discard(prompt)
             raise
-        return Reply(text=text, model=self.name, usage=Usage(calls=1, seconds=clock() - started))
+        return sized(Reply(text=text, model=self.name, usage=Usage(calls=1, seconds=clock() - started)), self.name)
 
     def _take(self, system: str, messages: Sequence[Message]) -> Path:
         """The file of this prompt: one that is left over, or a new one."""

@@ -93,6 +93,11 @@ class Prices:
         return self.price.rates.usd(tokens)
 
 
+FREE = Prices(
+    price=ModelPrice(names=("*",), rates=Rates(input=0.0, output=0.0), date="", source="no server is asked, or what one asked is known")
+)
+
+
 def find(endpoint: str, model: str) -> Prices:
     """The price of `model` at the base URL `endpoint`; the first match counts. Raises `UsageError` for a damaged list."""
     for listed in _lists():

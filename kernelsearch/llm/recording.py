@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,10 @@ from kernelsearch import codec
 from kernelsearch.errors import UsageError
 from kernelsearch.llm.base import LanguageModel, Message, Reason, RefusedReply, Reply, prompt_digest
 from kernelsearch.model import Usage
+from kernelsearch.scrub import scrub
+
+ANSWERS = "answers.jsonl"  # of a run, in its folder
+_ONE_AT_A_TIME = threading.Lock()  # models of a pool may share a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,6 @@ class Recording:
     def __init__(self, model: LanguageModel, path: Path) -> None:
         self._model = model
         self._path = path
-        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("a", encoding="utf-8").close()
@@ -81,5 +84,6 @@ class Recording:
         return reply
 
     def _append(self, exchange: Exchange) -> None:
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(codec.dump_json(exchange) + "\n")
+        clean = replace(exchange, reply=scrub(exchange.reply), detail=scrub(exchange.detail))
+        with _ONE_AT_A_TIME, self._path.open("a", encoding="utf-8") as file:
+            file.write(codec.dump_json(clean) + "\n")

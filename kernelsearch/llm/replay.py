@@ -13,20 +13,22 @@ from pathlib import Path
 from typing import Literal
 
 from kernelsearch.errors import NothingToPropose, UsageError
-from kernelsearch.llm.base import Message, Reply, prompt_digest
-from kernelsearch.llm.recording import Exchange, read_exchanges
+from kernelsearch.llm.base import Message, Reply, prompt_digest, sized
+from kernelsearch.llm.recording import ANSWERS, Exchange, read_exchanges
 
 By = Literal["order", "digest"]
 
 
 class Replay:
-    """`by="digest"` gives equal prompts their answers in the recorded order. `skip` answers were used by an earlier session."""
+    """`path`: a file of exchanges, or the folder of a run. `by="digest"` gives equal prompts their answers in the recorded order. `skip`
+    answers were used by an earlier session."""
 
     def __init__(self, path: Path, *, by: By = "order", skip: int = 0) -> None:
         self._path = path
         self._by = by
         self._lock = threading.Lock()
         self._left: defaultdict[str, deque[Exchange]] = defaultdict(deque)
+        path = path / ANSWERS if path.is_dir() else path
         exchanges = read_exchanges(path)
         if by == "digest" and any(not exchange.prompt_digest for exchange in exchanges):
             raise UsageError(f"{path}: not every line has a prompt_digest, so answers can only be given by order")
@@ -44,7 +46,7 @@ class Replay:
                 what = "no answer to this prompt" if self._by == "digest" else "no answer"
                 raise NothingToPropose(f"{self._path} holds {what} that was not given yet")
             exchange = self._left[key].popleft()
-        return exchange.answer()
+        return sized(exchange.answer(), self.name)
 
     def _key(self, digest: str) -> str:
         return digest if self._by == "digest" else ""

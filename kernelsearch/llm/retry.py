@@ -1,6 +1,7 @@
-"""When a call to a model is made again: rate limits, overload, lost connections and server errors, and nothing else.
+"""When a call to a model is made again: rate limits, overload, and servers that fail before they answer; nothing else.
 
-The SDKs' own retries are switched off, so that this is the one place that decides how long to wait and when to give up.
+An answer that began and broke off may have been paid for, so it is not asked for again behind the search's back: it is one recorded
+attempt. The SDKs' own retries are switched off, so that this is the one place that decides how long to wait and when to give up.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ class Transient(Exception):
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Broken(Exception):
+    """What came is no whole answer, or not one in the protocol that was spoken; never leaves this package."""
+
+
+class Lost(Broken):
+    """The connection went away, or went silent, after the server took the request."""
+
+
+class Unsupported(Exception):
+    """The server does not know `parameter`, which it can be asked without; never leaves this package."""
+
+    def __init__(self, message: str, parameter: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

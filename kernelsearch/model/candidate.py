@@ -22,6 +22,12 @@ class Usage:
     usd: float = 0.0
     calls: int = 0
     seconds: float = 0.0
+    estimated_tokens: int = 0  # part of input_tokens and output_tokens that no server counted
+
+    @property
+    def tokens(self) -> int:
+        """All that were read and written."""
+        return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -31,6 +37,7 @@ class Usage:
             usd=self.usd + other.usd,
             calls=self.calls + other.calls,
             seconds=self.seconds + other.seconds,
+            estimated_tokens=self.estimated_tokens + other.estimated_tokens,
         )
 
 

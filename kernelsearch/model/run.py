@@ -21,16 +21,37 @@ class Budget:
     candidates: int | None = None
     minutes: float | None = None
     usd: float | None = None
+    tokens: int | None = None  # read and written by models, cached ones included
 
-    def spent(self, totals: Totals, pending: int = 0) -> str | None:
-        """Which limit is reached when `pending` more attempts are under way, in words; None when none is."""
+    def spent(self, totals: Totals, pending: int = 0, expected: Usage | None = None) -> str | None:
+        """Which limit is reached when `pending` more attempts are under way, in words; None when none is.
+
+        For each of those, and for the one that is to begin, as much is kept back as the dearest attempt so far took, or as `expected`
+        before there is one: money and tokens that are spent cannot be had back.
+        """
         if self.candidates is not None and totals.candidates + pending >= self.candidates:
             return f"{self.candidates} candidate{'' if self.candidates == 1 else 's'}"
         if self.minutes is not None and totals.seconds >= self.minutes * 60:
             return f"{self.minutes:g} minutes"
-        if self.usd is not None and totals.usage.usd >= self.usd:
-            return f"{self.usd:g} USD"
+        dearest = totals.dearest if totals.dearest.calls or expected is None else expected
+        if self.usd is not None and _full(totals.usage.usd, dearest.usd, pending, self.usd):
+            return f"{self.usd:g} USD{_kept(totals.usage.usd, pending, self.usd, f'{dearest.usd:.2g} USD')}"
+        if self.tokens is not None and _full(totals.usage.tokens, dearest.tokens, pending, self.tokens):
+            return f"{self.tokens:,} tokens{_kept(totals.usage.tokens, pending, self.tokens, f'{dearest.tokens:,} tokens')}"
         return None
+
+
+def _full(spent: float, each: float, pending: int, limit: float) -> bool:
+    """Whether one more attempt would not fit beside those under way. A rounding of sums is no reason to stop."""
+    return spent >= limit or spent + (pending + 1) * each > limit * (1 + 1e-9)
+
+
+def _kept(spent: float, pending: int, limit: float, each: str) -> str:
+    """Why a limit counts as reached before it is."""
+    if spent >= limit:
+        return ""
+    under_way = f" besides the {pending} under way" if pending else ""
+    return f", of which what is left does not pay for another attempt{under_way}, at up to {each} each"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +61,17 @@ class Totals:
     candidates: int = 0
     seconds: float = 0.0  # wall clock, earlier sessions of a resumed run included
     usage: Usage = Usage()
+    dearest: Usage = Usage()  # the most money and the most tokens that one attempt took
+
+    def with_attempt(self, usage: Usage, *, counts: bool, at_seconds: float) -> Totals:
+        """After one more recorded attempt."""
+        most = self.dearest
+        return Totals(
+            candidates=self.candidates + counts,
+            seconds=max(self.seconds, at_seconds),
+            usage=self.usage + usage,
+            dearest=Usage(input_tokens=max(most.tokens, usage.tokens), usd=max(most.usd, usage.usd), calls=max(most.calls, usage.calls)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +111,7 @@ class Proposal:
     others: tuple[int, ...] = ()  # further nodes to draw on: the second parent of a crossover, the better one of a pair
     note: str = ""  # words for the proposer: a direction, a reflection, lessons
     apart: float = 0.0  # least structural distance (0..1) from every kernel that passed before; nearer ones count as duplicates
+    model: str = ""  # which model of a pool is to be asked; empty where there is no choice
     repeat: bool = False  # evaluate the parent's own kernel once more, on fresh contents
 
 

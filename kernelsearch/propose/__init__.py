@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from kernelsearch.errors import UsageError
+from kernelsearch.llm.pool import Pool
+from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
 
 
@@ -28,3 +31,16 @@ def open_proposer(spec: str, *, options: Mapping[str, str]) -> Proposer:
         raise UsageError(f"option repairs = {repairs!r} is not a whole number of zero or more")
     edit_format = options.get("edit_format", "search-replace")
     return ModelProposer(model=open_model(spec, options=rest), edit_format=edit_format, repairs=int(repairs))
+
+
+def allotment_of(proposer: Proposer) -> Allotment | None:
+    """Who says which model of a pool is asked; None where there is no choice."""
+    pool = getattr(proposer, "pool", None)
+    return Allotment(pool.members, by_price=pool.by_price) if isinstance(pool, Pool) else None
+
+
+def recorded(proposer: Proposer, path: Path) -> Proposer:
+    """`proposer` with what its models answer kept in `path`; the rules ask nobody."""
+    from kernelsearch.propose.model import ModelProposer
+
+    return proposer.recorded(path) if isinstance(proposer, ModelProposer) else proposer

@@ -6,9 +6,12 @@ Every token is accounted for, whatever becomes of the answer: in the draft's ori
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable, UsageError
+from kernelsearch.llm import recorded
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
+from kernelsearch.llm.pool import Pool
 from kernelsearch.model import Context, Hardware, Origin, Proposal, Task, Usage
 from kernelsearch.propose import edits, prompt
 from kernelsearch.propose.base import Draft, UnusableReply
@@ -49,6 +52,15 @@ class ModelProposer:
     def name(self) -> str:
         return self._model.name
 
+    @property
+    def pool(self) -> Pool | None:
+        """The models to choose among, where there is a choice."""
+        return self._model if isinstance(self._model, Pool) else None
+
+    def recorded(self, path: Path) -> ModelProposer:
+        """The same, with every exchange kept in `path`."""
+        return ModelProposer(model=recorded(self._model, path), edit_format=self._format, repairs=self._repairs)
+
     def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
         """One edit of `context.parent`. Raises `UnusableReply` after the repairs, `RefusedReply`, another `LlmError`, or
         `NothingToPropose` when a scripted model has no answer left."""
@@ -58,11 +70,12 @@ class ModelProposer:
         instructions = edits.INSTRUCTIONS[self._format]
         written = prompt.write(proposal, context, task, hardware, instructions=instructions)
         talk = _Talk(system=written.system, messages=[Message(role="user", text=written.request)])
+        model = member(self._model, proposal)
         reason = ""
         for turn in range(self._repairs + 1):
             if turn:
                 talk.messages.append(Message(role="user", text=prompt.repair(reason, instructions=instructions)))
-            text = self._answer(talk, proposal.seed, reason)
+            text = _answer(model, talk, proposal.seed, reason)
             try:
                 edited = edits.apply(self._format, text, candidate.source)
             except ReplyUnusable as error:
@@ -71,24 +84,6 @@ class ModelProposer:
             flags = candidate.flags if edited.flags is None else edited.flags
             return Draft(source=edited.source, flags=flags, origin=self._origin(talk, proposal, edited.summary))
         raise _unusable(talk, f"no answer in {self._repairs + 1} could be applied; of the last: {reason}")
-
-    def _answer(self, talk: _Talk, seed: int, reason: str) -> str:
-        """The model's next turn, added to `talk`. A failure on the way to a repair keeps what was said and paid before it."""
-        try:
-            reply = self._model.complete(talk.system, talk.messages, seed=seed)
-        except RefusedReply as error:
-            if error.text:
-                talk.messages.append(Message(role="assistant", text=error.text))
-            talk.usage += error.usage
-            raise RefusedReply(str(error), reason=error.reason, text=talk.reply, prompt=talk.prompt, usage=talk.usage) from error
-        except (LlmBusy, NothingToPropose) as error:
-            if not talk.usage.calls:
-                raise
-            raise _unusable(talk, f"asking again failed ({error}) after an answer that could not be applied: {reason}") from error
-        talk.messages.append(Message(role="assistant", text=reply.text))
-        talk.usage += reply.usage
-        talk.model = reply.model
-        return reply.text
 
     def _origin(self, talk: _Talk, proposal: Proposal, summary: str) -> Origin:
         return Origin(
@@ -100,6 +95,30 @@ class ModelProposer:
             reply=talk.reply,
             usage=talk.usage,
         )
+
+
+def member(model: LanguageModel, proposal: Proposal) -> LanguageModel:
+    """The model that `proposal` is for, of a pool; any other model is itself."""
+    return model.member(proposal.model, proposal.seed) if isinstance(model, Pool) else model
+
+
+def _answer(model: LanguageModel, talk: _Talk, seed: int, reason: str) -> str:
+    """The model's next turn, added to `talk`. A failure on the way to a repair keeps what was said and paid before it."""
+    try:
+        reply = model.complete(talk.system, talk.messages, seed=seed)
+    except RefusedReply as error:
+        if error.text:
+            talk.messages.append(Message(role="assistant", text=error.text))
+        talk.usage += error.usage
+        raise RefusedReply(str(error), reason=error.reason, text=talk.reply, prompt=talk.prompt, usage=talk.usage) from error
+    except (LlmBusy, NothingToPropose) as error:
+        if not talk.usage.calls:
+            raise
+        raise _unusable(talk, f"asking again failed ({error}) after an answer that could not be applied: {reason}") from error
+    talk.messages.append(Message(role="assistant", text=reply.text))
+    talk.usage += reply.usage
+    talk.model = reply.model
+    return reply.text
 
 
 def _unusable(talk: _Talk, message: str) -> UnusableReply:

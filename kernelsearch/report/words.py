@@ -78,9 +78,10 @@ def quantity(value: float, unit_name: str = "") -> str:
 
 
 def tokens(usage: Usage) -> str:
-    """What a model was given and gave: "12,400 in (8,000 cached), 900 out"."""
+    """What a model was given and gave: "12,400 in (8,000 cached), 900 out", and how much of it no server counted."""
     cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
-    return f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"
+    guessed = f", {usage.estimated_tokens:,} of them estimated" if usage.estimated_tokens else ""
+    return f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out{guessed}"
 
 
 def count(number: int, noun: str) -> str:
@@ -225,6 +226,7 @@ def command(spec: RunSpec) -> str:
         "--budget": spec.budget.candidates,
         "--minutes": spec.budget.minutes,
         "--usd": spec.budget.usd,
+        "--tokens": spec.budget.tokens,
         "--parallel": spec.parallel,
         "--worker": None if spec.worker == LOCAL else spec.worker,
         "--seed": spec.seed,

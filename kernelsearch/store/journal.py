@@ -16,6 +16,7 @@ from pathlib import Path
 from kernelsearch import codec, digest
 from kernelsearch.errors import JournalDamaged, UsageError
 from kernelsearch.model import Attempt, Context, Node, Outcome, Proposal, Reward, Totals
+from kernelsearch.scrub import scrub
 from kernelsearch.store.blobs import Blobs
 
 _INLINE = 120  # texts up to this length stay in the line, where a person can read them
@@ -140,14 +141,10 @@ class Journal:
         if node.passed and (self._best is None or supersedes(node, self._best)):
             self._best = node
         counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
-        self.totals = Totals(
-            candidates=self.totals.candidates + counts,
-            seconds=max(self.totals.seconds, node.at_seconds),
-            usage=self.totals.usage + node.attempt.usage,
-        )
+        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds)
 
     def _line(self, node: Node) -> bytes:
-        slim = replace(node, attempt=self._map_texts(node.attempt, self._shelve))
+        slim = replace(node, attempt=self._map_texts(_scrubbed(node.attempt), self._shelve))
         text = codec.dump_json(slim)
         return f"{digest.of_text(text)} {text}\n".encode()
 
@@ -174,6 +171,18 @@ class Journal:
 
     def _fetch(self, text: str) -> str:
         return self._blobs.get(text.removeprefix(_BLOB)).decode() if text.startswith(_BLOB) else text
+
+
+def _scrubbed(attempt: Attempt) -> Attempt:
+    """Without keys in what was said. Sources stay to the letter: their digest is their name."""
+    candidate = attempt.candidate
+    if candidate is not None:
+        said = candidate.origin
+        origin = replace(
+            said, directive=scrub(said.directive), summary=scrub(said.summary), prompt=scrub(said.prompt), reply=scrub(said.reply)
+        )
+        candidate = replace(candidate, origin=origin)
+    return replace(attempt, candidate=candidate, prompt=scrub(attempt.prompt), reply=scrub(attempt.reply), detail=scrub(attempt.detail))
 
 
 def supersedes(node: Node, best: Node) -> bool:

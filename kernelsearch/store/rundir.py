@@ -1,4 +1,5 @@
-"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, and a lock that keeps a second writer out."""
+"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, and a lock that keeps a second writer out. With a model,
+`answers.jsonl` beside them has every exchange, for `replay`."""
 
 from __future__ import annotations
 

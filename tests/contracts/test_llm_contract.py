@@ -1,4 +1,4 @@
-"""What every language model must do, whoever it is: the two SDKs over HTTP, recorded answers, and a mailbox."""
+"""What every language model must do, whoever it is: the SDKs over HTTP, a pool of them, recorded answers, and a mailbox."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from model_server import ModelServer, Said, anthropic_events, openai_events, stream
+from model_server import ModelServer, Said, anthropic_events, openai_events, responses_events, stream
 
 from kernelsearch.llm import open_model
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
@@ -27,11 +27,11 @@ class Kind:
     truncates: bool = True
 
 
-def http(server: ModelServer, provider: str, events: Callable[[Said], list[str]]) -> Callable[[int, bool], LanguageModel]:
+def http(server: ModelServer, spec: str, events: Callable[[Said], list[str]], **options: str) -> Callable[[int, bool], LanguageModel]:
     def make(answers: int, truncated: bool) -> LanguageModel:
         said = Said(text=SAID, end="length" if truncated else "stop", plain=10, output=5)
         server.then(*[stream(events(said))] * answers)
-        return open_model(f"{provider}:m", base_url=server.url)
+        return open_model(spec, base_url=server.url, options=options)
 
     return make
 
@@ -56,12 +56,14 @@ def mailbox(folder: Path) -> Callable[[int, bool], LanguageModel]:
     return make
 
 
-@pytest.fixture(params=["anthropic", "openai", "replay", "mailbox"])
+@pytest.fixture(params=["anthropic", "chat", "responses", "pool", "replay", "mailbox"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     with ModelServer() as server:
         yield {
-            "anthropic": lambda: Kind("anthropic:m", http(server, "anthropic", anthropic_events)),
-            "openai": lambda: Kind("openai:m", http(server, "openai", openai_events)),
+            "anthropic": lambda: Kind("anthropic:m", http(server, "anthropic:m", anthropic_events)),
+            "chat": lambda: Kind("openai:m", http(server, "openai:m", openai_events)),
+            "responses": lambda: Kind("openai:m", http(server, "openai:m", responses_events, api="responses")),
+            "pool": lambda: Kind("pool:openai:m*2,openai:n", http(server, "pool:openai:m*2,openai:n", openai_events)),
             "replay": lambda: Kind(f"replay:{tmp_path}", replay(tmp_path)),
             "mailbox": lambda: Kind(f"mailbox:{tmp_path}", mailbox(tmp_path), truncates=False),
         }[request.param]()
@@ -85,6 +87,13 @@ def test_a_truncated_answer_is_refused_with_its_text(kind: Kind):
     with pytest.raises(RefusedReply) as caught:
         ask(kind.make(1, True))
     assert caught.value.reason == "truncated" and caught.value.text == SAID
+
+
+def test_an_answer_of_ten_megabytes_is_refused(kind: Kind, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(globals(), "SAID", "x" * 10_000_000)
+    with pytest.raises(RefusedReply) as caught:
+        ask(kind.make(1, False))
+    assert caught.value.reason == "oversized" and len(caught.value.text) <= 20_000 and caught.value.usage.calls <= 1
 
 
 def test_threads_may_ask_at_once_and_each_gets_an_answer(kind: Kind):

@@ -90,6 +90,16 @@ def test_what_a_model_says_is_tried_and_what_it_does_wrong_is_recorded(task, tmp
     assert baseline.passed
     assert wrong.evaluation.verdict is Verdict.WRONG and "not written" in wrong.evaluation.detail
     assert silent.attempt.outcome is Outcome.UNUSABLE and silent.attempt.usage.calls == 3
+    answers.unlink()  # its own folder is enough
+    run(task, tmp_path / "again", proposer=f"replay:{tmp_path}/run", budget=Budget(candidates=2))
+    same = [
+        (n.attempt.outcome, n.attempt.reply, n.attempt.usage, n.evaluation and n.evaluation.verdict)
+        for n in RunFolder.open(tmp_path / "run").nodes
+    ]
+    assert [
+        (n.attempt.outcome, n.attempt.reply, n.attempt.usage, n.evaluation and n.evaluation.verdict)
+        for n in RunFolder.open(tmp_path / "again").nodes
+    ] == same
 
 
 @pytest.mark.parametrize(

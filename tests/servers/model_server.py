@@ -1,7 +1,8 @@
-"""A local HTTP server that plays a script: one step a request, over the real wire protocols of two model APIs."""
+"""A local HTTP server that plays a script: one step a request, over the real wire protocols of three model APIs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +40,8 @@ class ModelServer:
                     outer.requests.append(Request(self.path, dict(self.headers), body))
                     step = outer.steps.pop(0) if outer.steps else status(418, {"error": {"message": "the script is over"}})
                 self.close_connection = True
-                step(self, outer._closing)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client may leave before the end
+                    step(self, outer._closing)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -163,3 +165,33 @@ def openai_events(said: Said) -> list[str]:
         "prompt_tokens_details": {"cached_tokens": said.cached, "cache_write_tokens": said.written},
     }
     return [*events, chunk({}, "length" if said.end == "length" else "stop"), chunk({}, None, usage), "data: [DONE]\n\n"]
+
+
+def responses_events(said: Said) -> list[str]:
+    """The events of the Responses API; without `end` the stream stops before the response does."""
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": said.model, "output": [], "usage": None, "error": None}
+    events = [_named("response.created", {"sequence_number": 0, "response": {**response, "status": "in_progress"}})]
+    events.append(
+        _named("response.reasoning_summary_text.delta", {"item_id": "rs_1", "output_index": 0, "summary_index": 0, "delta": "hm"})
+    )
+    half = len(said.text) // 2
+    where = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    if said.end == "refusal":
+        events.append(_named("response.refusal.delta", {**where, "delta": "not this"}))
+    events += [
+        _named("response.output_text.delta", {**where, "logprobs": [], "delta": part}) for part in (said.text[:half], said.text[half:])
+    ]
+    if said.end is None:
+        return events
+    read = said.plain + said.cached + said.written
+    usage = {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": said.cached, "cache_write_tokens": said.written},
+        "output_tokens": said.output,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + said.output,
+    }
+    done = {**response, "usage": usage, "status": "completed"}
+    if said.end == "length":
+        done |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    return [*events, _named(f"response.{done['status']}", {"sequence_number": 9, "response": done})]

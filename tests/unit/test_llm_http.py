@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from model_server import ModelServer, Said, Step, anthropic_events, openai_events, status, stream
+from model_server import ModelServer, Said, Step, anthropic_events, openai_events, responses_events, status, stream
 
 from kernelsearch.errors import LlmBusy, LlmMisconfigured, ToolMissing, UsageError
 from kernelsearch.llm import open_model
@@ -28,7 +28,8 @@ class Api:
     def open(self, **options: str) -> LanguageModel:
         retry = Retry(sleep=self.waits.append, chance=lambda: 0.0)
         prefix = "/v1" if self.name == "openai" else ""
-        return open_model(f"{self.name}:some-model", base_url=self.server.url + prefix, options=options, retry=retry)
+        api = {"api": "responses"} if self.path == "/v1/responses" else {}
+        return open_model(f"{self.name}:some-model", base_url=self.server.url + prefix, options=options | api, retry=retry)
 
     def answer(self, text: str = "done", **said: object) -> Step:
         return stream(self.events(Said(text=text, **said)))
@@ -38,13 +39,15 @@ class Api:
         return status(code, {"type": "error", "error": inner}, headers)
 
 
-@pytest.fixture(params=["anthropic", "openai"])
+@pytest.fixture(params=["messages", "chat", "responses"])
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     with ModelServer() as server:
-        if request.param == "anthropic":
+        if request.param == "messages":
             yield Api("anthropic", anthropic_events, "/v1/messages", server)
-        else:
+        elif request.param == "chat":
             yield Api("openai", openai_events, "/v1/chat/completions", server)
+        else:
+            yield Api("openai", responses_events, "/v1/responses", server)
 
 
 def test_an_answer_arrives_with_the_servers_own_counts(api: Api):
@@ -64,13 +67,18 @@ def test_the_whole_conversation_is_sent(api: Api):
     talk = [*ASK, Message(role="assistant", text="how?"), Message(role="user", text="like this")]
     api.open(max_tokens="123", effort="low").complete("be brief", talk)
     body = api.server.requests[0].body
-    assert body["model"] == "some-model" and body["stream"] is True and body["max_tokens"] == 123
-    said = [(turn["role"], turn["content"]) for turn in body["messages"]]
+    assert body["model"] == "some-model" and body["stream"] is True
+    assert body["max_output_tokens" if api.path == "/v1/responses" else "max_tokens"] == 123
+    said = [(turn["role"], turn["content"]) for turn in body["input" if api.path == "/v1/responses" else "messages"]]
     expected = [("user", "make it faster"), ("assistant", "how?"), ("user", "like this")]
     if api.name == "anthropic":
-        assert body["system"] == [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}]
+        mark = {"type": "ephemeral"}
+        assert body["system"] == [{"type": "text", "text": "be brief", "cache_control": mark}]
         assert body["output_config"] == {"effort": "low"}
-        assert said == expected
+        assert said == [*expected[:2], ("user", [{"type": "text", "text": "like this", "cache_control": mark}])]
+    elif api.path == "/v1/responses":
+        assert body["instructions"] == "be brief" and said == expected
+        assert body["reasoning"] == {"effort": "low"} and body["store"] is False and body["prompt_cache_key"]
     else:
         assert said == [("system", "be brief"), *expected]
         assert body["stream_options"] == {"include_usage": True}
@@ -87,8 +95,10 @@ def test_an_unasked_option_is_not_sent(api: Api):
     api.server.then(api.answer())
     api.open().complete("", ASK, seed=7)
     body = api.server.requests[0].body
-    assert not {"effort", "reasoning_effort", "output_config", "temperature", "max_completion_tokens"} & body.keys()
-    assert body.get("seed") == (7 if api.name == "openai" else None)
+    assert (
+        not {"effort", "reasoning_effort", "reasoning", "output_config", "thinking", "temperature", "max_completion_tokens"} & body.keys()
+    )
+    assert body.get("seed") == (7 if api.path == "/v1/chat/completions" else None)
     assert ("max_tokens" in body) == (api.name == "anthropic")
 
 
@@ -133,30 +143,45 @@ def test_a_wrong_set_up_is_said_at_once(api: Api, code: int, kind: str, words: s
     assert len(api.server.requests) == 1 and api.waits == []
 
 
-def test_a_connection_dropped_in_mid_stream_is_made_again(api: Api):
-    half = api.events(Said(text="half an answer", end=None))
-    api.server.then(stream(half, drop=True), stream(half), api.answer("a whole answer"))
-    assert api.open().complete("", ASK).text == "a whole answer"
-    assert len(api.waits) == 2
+@pytest.mark.parametrize("drop", [True, False])
+def test_an_answer_that_breaks_off_is_not_asked_for_again_but_counted(api: Api, drop: bool):
+    half = api.events(Said(text="half an answer", end=None, plain=90))
+    api.server.then(stream(half, drop=drop))
+    with pytest.raises(RefusedReply, match="broke off") as caught:
+        api.open().complete("", ASK)
+    usage = caught.value.usage
+    assert (caught.value.reason, caught.value.text) == ("interrupted", "half an answer")
+    assert (usage.calls, len(api.server.requests), api.waits) == (1, 1, [])
+    assert usage.output_tokens >= 5 and usage.estimated_tokens == usage.output_tokens + (
+        0 if api.name == "anthropic" else usage.input_tokens
+    )
+    assert usage.input_tokens == (90 if api.name == "anthropic" else 5)
 
 
-def test_a_silent_server_times_out_and_is_asked_again(api: Api):
+@pytest.mark.parametrize("said", ["half", ""])
+def test_a_server_that_falls_silent_times_out(api: Api, said: str):
+    api.server.then(stream(api.events(Said(text=said, end=None))[: None if said else 0], hang=True))
+    with pytest.raises(RefusedReply, match="connection was lost") as caught:
+        api.open(timeout_s="0.2").complete("", ASK)
+    assert caught.value.text == said and caught.value.usage.estimated_tokens > 0
+
+
+def test_overload_in_mid_stream_is_asked_again_and_what_was_written_is_paid(api: Api):
+    half = api.events(Said(text="half of it", end=None, plain=100))
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "sorry"}}
+    api.server.then(stream([*half, f"event: error\ndata: {json.dumps(error)}\n\n"]), api.answer("better", plain=100, output=7))
+    reply = api.open().complete("", ASK)
+    assert reply.text == "better" and len(api.waits) == 1
+    assert reply.usage.calls == 1 and reply.usage.estimated_tokens > 0
+    read = 200 if api.name == "anthropic" else 105
+    assert (reply.usage.input_tokens, reply.usage.output_tokens - 7) == (read, reply.usage.estimated_tokens - (0 if read == 200 else 5))
+
+
+def test_another_error_in_mid_stream_is_one_attempts_failure(api: Api):
     half = api.events(Said(text="half", end=None))
-    api.server.then(stream(half, hang=True), stream([], hang=True), api.answer("now"))
-    assert api.open(timeout_s="1").complete("", ASK).text == "now"
-    assert len(api.waits) == 2
-
-
-def test_an_error_in_mid_stream_is_judged_by_its_kind(api: Api):
-    half = api.events(Said(text="half", end=None))
-
-    def error(kind: str) -> str:
-        return f"event: error\ndata: {json.dumps({'type': 'error', 'error': {'type': kind, 'message': 'sorry'}})}\n\n"
-
-    api.server.then(stream([*half, error("overloaded_error")]), api.answer("better"))
-    assert api.open().complete("", ASK).text == "better"
-    api.server.then(stream([*half, error("invalid_request_error")]))
-    with pytest.raises(LlmMisconfigured, match="sorry"):
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "sorry"}}
+    api.server.then(stream([*half, f"event: error\ndata: {json.dumps(error)}\n\n"]))
+    with pytest.raises(RefusedReply, match="broke off.*sorry"):
         api.open().complete("", ASK)
 
 
@@ -192,22 +217,37 @@ def test_a_prompt_that_does_not_fit_is_one_attempts_failure(api: Api, code: int,
     assert caught.value.reason == "too long"
 
 
-@pytest.mark.parametrize("events", [["data: {nonsense\n\n"], ["event: message_start\ndata: {nonsense\n\n"], ["data: [1, 2]\n\n"], []])
-def test_nonsense_on_the_wire_is_retried_then_given_up(api: Api, events: list[str]):
-    api.server.then(*[stream(events)] * 6)
-    with pytest.raises(LlmBusy, match="protocol|ended before"):
+NONSENSE = [["data: {nonsense\n\n"], ["event: message_start\ndata: {nonsense\n\n"], ["data: [1, 2]\n\n"], []]
+
+
+@pytest.mark.parametrize("events", NONSENSE)
+def test_nonsense_from_the_first_word_on_is_another_protocol(api: Api, events: list[str]):
+    api.server.then(stream(events))
+    with pytest.raises(LlmMisconfigured, match="does not speak the .* protocol.*check the base URL"):
         api.open().complete("", ASK)
+    assert len(api.server.requests) == 1
+
+
+@pytest.mark.parametrize("events", NONSENSE[:2])
+def test_nonsense_from_a_server_that_knew_the_protocol_is_one_attempts_failure(api: Api, events: list[str]):
+    api.server.then(api.answer(), stream(events), api.answer("again"))
+    model = api.open()
+    model.complete("", ASK)
+    with pytest.raises(RefusedReply, match="broke off"):
+        model.complete("", ASK)
+    assert model.complete("", ASK).text == "again"
 
 
 def test_fields_left_out_are_no_crash(api: Api):
     bare = ['event: message_start\ndata: {"type": "message_start"}\n\n', 'data: {"choices": [{"index": 0}]}\n\n']
-    api.server.then(stream(bare), api.answer("whole"))
-    assert api.open().complete("", ASK).text == "whole"
+    api.server.then(stream(bare))
+    with pytest.raises(LlmMisconfigured, match="protocol"):
+        api.open().complete("", ASK)
 
 
-def test_a_web_page_instead_of_an_answer_is_retried_then_given_up(api: Api):
-    api.server.then(*[status(200, "<html>welcome</html>")] * 6)
-    with pytest.raises(LlmBusy):
+def test_a_web_page_is_no_answer(api: Api):
+    api.server.then(status(200, "<html>welcome</html>"))
+    with pytest.raises(LlmMisconfigured, match="text/html in place of an answer: '<html>welcome"):
         api.open().complete("", ASK)
 
 
@@ -251,13 +291,26 @@ def test_openai_itself_gets_its_own_names_of_parameters(monkeypatch: pytest.Monk
     with ModelServer() as server:
         monkeypatch.setitem(llm._REMOTE, "openai", llm._Provider(url=server.url, key_env="OPENAI_API_KEY", url_env="OPENAI_BASE_URL"))
         monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/")
-        model = open_model("openai:m", options={"max_tokens": "99"})
+        model = open_model("openai:m", options={"max_tokens": "99", "api": "chat"})
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)  # where the SDK itself now looks
         server.then(stream(openai_events(Said(text="x"))))
         model.complete("", ASK, seed=3)
         body = server.requests[0].body
     assert body["max_completion_tokens"] == 99
     assert "max_tokens" not in body and "seed" not in body
+
+
+def test_openai_itself_is_asked_for_responses(monkeypatch: pytest.MonkeyPatch):
+    from kernelsearch import llm
+
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with ModelServer() as server:
+        monkeypatch.setitem(llm._REMOTE, "openai", llm._Provider(url=server.url, key_env="OPENAI_API_KEY", url_env="OPENAI_BASE_URL"))
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        server.then(stream(responses_events(Said(text="x"))))
+        open_model("openai:m").complete("", ASK, seed=3)
+        assert [request.path for request in server.requests] == ["/responses"]
+        assert server.requests[0].body["max_output_tokens"] == 32_000
 
 
 def test_the_key_is_read_from_the_named_variable(api: Api, monkeypatch: pytest.MonkeyPatch):
@@ -278,7 +331,8 @@ def test_a_missing_key_is_named(provider: str):
 def test_a_missing_sdk_is_named_with_its_extra(provider: str, monkeypatch: pytest.MonkeyPatch):
     import sys
 
-    monkeypatch.delitem(sys.modules, f"kernelsearch.llm.{provider}", raising=False)
+    for module in (provider, "chat"):
+        monkeypatch.delitem(sys.modules, f"kernelsearch.llm.{module}", raising=False)
     monkeypatch.setitem(sys.modules, provider, None)
     with pytest.raises(ToolMissing, match=rf"pip install 'kernelsearch\[{provider}\]'"):
         open_model(f"{provider}:m", base_url="http://127.0.0.1:1")

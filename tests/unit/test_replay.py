@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kernelsearch.errors import NothingToPropose, UsageError
-from kernelsearch.llm import open_model
+from kernelsearch.llm import open_model, recorded
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply, Reply
 from kernelsearch.llm.recording import Recording
 from kernelsearch.model import Usage
@@ -119,3 +119,14 @@ def test_a_wrong_order_is_named(tmp_path: Path):
     file.write_text('{"reply": "one"}\n')
     with pytest.raises(UsageError, match="`order` or by `digest`"):
         open_model(f"replay:{file}", options={"by": "luck"})
+
+
+def test_a_pool_is_recorded_in_one_file_and_replayed_from_the_folder_of_the_run(tmp_path: Path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f'{{"reply": "{name}"}}\n' * 9)
+    folder = tmp_path / "run"
+    pool = recorded(open_model(f"pool:replay:{tmp_path}/one,replay:{tmp_path}/two"), folder / "answers.jsonl")
+    said = [pool.complete("", [], seed=seed).text for seed in range(8)]
+    assert set(said) == {"one", "two"}
+    again = open_model(f"replay:{folder}")
+    assert [again.complete("", []).text for _ in said] == said

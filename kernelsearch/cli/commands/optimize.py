@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
 from kernelsearch.model.run import LOCAL
+
+if TYPE_CHECKING:
+    from kernelsearch.model import RunSpec
 
 
 @click.command(name="optimize", short_help="Search for a faster version of a kernel.")
@@ -57,15 +60,17 @@ def command(
         session.check_free(output, force=force)
     folder = session.new_folder(task.name, out)
     view = views.open_view(as_json=as_json, quiet=quiet)
-    for note in (*subject.notes, *remarks, *_price_notes(spec.proposer, spec.budget.usd, chosen["base_url"])):
+    for note in (*subject.notes, *remarks, *_price_notes(spec)):
         view.note(note)
     with inputs.named(subject):
         session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
 
 
-def _price_notes(proposer: str, usd: float | None, base_url: str) -> list[str]:
-    from kernelsearch import llm
+def _price_notes(spec: RunSpec) -> list[str]:
+    from kernelsearch.propose.forecast import unpriced
 
-    if usd is None or proposer == "rules" or llm.price_known(proposer, base_url=base_url or None):
+    if spec.budget.usd is None:
         return []
-    return [f"warning: no price is known for {proposer}, so --usd will not end this run; add the model to profiles/models/"]
+    names = unpriced(spec.proposer, spec.proposer_options)
+    end = "so --usd ends this run only where the server sends its own bill; add the model to profiles/models/, or set --tokens"
+    return [f"warning: no price is known for {name}, {end}" for name in names]

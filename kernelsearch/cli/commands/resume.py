@@ -24,7 +24,7 @@ def command(
     force: bool,
     as_json: bool,
     quiet: bool,
-    **budget: Any,  # noqa: ANN401
+    **limit: Any,  # noqa: ANN401
 ) -> None:
     """Go on with the run in the folder RUN. A limit given here replaces all of the run's; what was used before counts towards it.
 
@@ -35,6 +35,6 @@ def command(
 
     if output is not None:
         session.check_free(output, force=force)
-    chosen, judging = limits(**budget), where(worker)
+    chosen, judging = limits(**limit), where(worker)
     view = views.open_view(as_json=as_json, quiet=quiet)
     session.conduct(lambda watch, stop: search.resume(run, budget=chosen, worker=judging, watch=watch, stop=stop), view, run, output)
