@@ -233,7 +233,7 @@ class Hour:
 
 
 @pytest.mark.parametrize(("longest", "ends"), [(3_000.0, "done"), (4_000.0, "connection was lost")])
-def test_an_answer_may_take_hours_as_long_as_it_goes_on(books: Books, longest: float, ends: str):
+def test_an_answer_may_take_hours_as_long_as_it_goes_on(books: Books, longest: float, ends: str, monkeypatch: pytest.MonkeyPatch):
     import httpx2
 
     events = books.events(Said(text="x" * 100, plain=10, output=5))
