@@ -24,6 +24,7 @@ from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, P
 from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
 from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
+from kernelsearch.model.team import Mended, Plan, Prediction, Teamwork
 
 __all__ = [
     "Arg",
@@ -60,13 +61,16 @@ __all__ = [
     "Launch",
     "LaunchPlan",
     "Measurement",
+    "Mended",
     "Metric",
     "MetricSet",
     "Node",
     "Origin",
     "Outcome",
     "Peak",
+    "Plan",
     "Policy",
+    "Prediction",
     "Profile",
     "Proposal",
     "Reference",
@@ -76,6 +80,7 @@ __all__ = [
     "RunSpec",
     "Scratch",
     "Task",
+    "Teamwork",
     "Term",
     "TermKind",
     "Thresholds",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kernelsearch.model.candidate import Candidate, Usage
 from kernelsearch.model.evaluation import Evaluation
 from kernelsearch.model.reward import Reward
+from kernelsearch.model.team import Plan, Teamwork
 
 LOCAL = "local"  # of `RunSpec.worker`: this process
 SPOOL = "spool:"  # before the path of a folder
@@ -88,6 +89,7 @@ class RunSpec:
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ("coder",)  # whom a model is asked as; the coder is always among them
     playbook: str = "bandit"  # who names the directive of a proposal: "bandit", or "none" for nobody
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off
@@ -139,6 +141,7 @@ class Attempt:
     prompt: str = ""  # kept also when the reply was unusable
     reply: str = ""
     seconds: float = 0.0
+    team: Teamwork = Teamwork()  # empty where the coder worked alone
 
     def __post_init__(self) -> None:
         if self.outcome is Outcome.EVALUATED and (self.candidate is None or self.evaluation is None):
@@ -185,4 +188,5 @@ class Context:
     others: tuple[Node, ...] = ()  # those that the proposal names
     best: Node | None = None
     baseline: Node | None = None
+    plan: Plan | None = None  # of a planner, for this edit
     lessons: tuple[str, ...] = ()  # what attempts of this run have taught, a line each

@@ -12,9 +12,10 @@ from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable, UsageE
 from kernelsearch.llm import recorded
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
 from kernelsearch.llm.pool import Pool
-from kernelsearch.model import Context, Hardware, Origin, Proposal, Task, Usage
+from kernelsearch.model import Candidate, Context, Hardware, Origin, Proposal, Task, Usage
 from kernelsearch.propose import edits, prompt
 from kernelsearch.propose.base import Draft, UnusableReply
+from kernelsearch.propose.prompt import Prompt
 
 
 @dataclass(slots=True)
@@ -53,6 +54,15 @@ class ModelProposer:
         return self._model.name
 
     @property
+    def model(self) -> LanguageModel:
+        return self._model
+
+    @property
+    def instructions(self) -> str:
+        """How an edit is to be written down."""
+        return edits.INSTRUCTIONS[self._format]
+
+    @property
     def pool(self) -> Pool | None:
         """The models to choose among, where there is a choice."""
         return self._model if isinstance(self._model, Pool) else None
@@ -67,14 +77,17 @@ class ModelProposer:
         candidate = context.parent.candidate
         if candidate is None:
             raise ValueError(f"node {context.parent.number} has no source to edit")
-        instructions = edits.INSTRUCTIONS[self._format]
-        written = prompt.write(proposal, context, task, hardware, instructions=instructions)
+        written = prompt.write(proposal, context, task, hardware, instructions=self.instructions)
+        return self.edit(written, candidate, proposal)
+
+    def edit(self, written: Prompt, candidate: Candidate, proposal: Proposal) -> Draft:
+        """What the model makes of `candidate` when it is told what is `written`; raises as `propose` does."""
         talk = _Talk(system=written.system, messages=[Message(role="user", text=written.request)])
         model = member(self._model, proposal)
         reason = ""
         for turn in range(self._repairs + 1):
             if turn:
-                talk.messages.append(Message(role="user", text=prompt.repair(reason, instructions=instructions)))
+                talk.messages.append(Message(role="user", text=prompt.repair(reason, instructions=self.instructions)))
             text = _answer(model, talk, proposal.seed, reason)
             try:
                 edited = edits.apply(self._format, text, candidate.source)
