@@ -301,7 +301,7 @@ class _Tools:
     def of(cls, spec: RunSpec, spent: Totals, rewards: RewardProfile | None = None) -> _Tools:
         """`rewards`: what the run began with, where that was recorded."""
         return cls(
-            proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent)),
+            proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent), roles=spec.roles),
             strategy=open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options),
             rewards=rewards or catalog.reward_profile(spec.reward),
         )
@@ -316,7 +316,7 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
 
 def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch: Watch, heard: Heard, stop: threading.Event) -> Result:
     spec, journal = replace(home.spec, budget=budget), home.journal
-    forecast = at_start(home.task, site.hardware, spec.proposer, spec.proposer_options)
+    forecast = at_start(home.task, site.hardware, spec.proposer, spec.proposer_options, roles=spec.roles)
     watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
     run = Run(
         budget=budget,

@@ -12,10 +12,12 @@ import click
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
 from kernelsearch.model.run import LOCAL, SPOOL
+from kernelsearch.propose import roles as parts
 from kernelsearch.strategy import SUMMARIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _STRATEGIES = "; ".join(f"{name}: {summary}" for name, summary in SUMMARIES.items()) + "."
+_ROLES = "; ".join(f"{name}: {summary}" for name, summary in parts.SUMMARIES.items()) + "."
 DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 
 WORKER = click.option(
@@ -41,6 +43,7 @@ SEARCH = (
     ),
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
     click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
+    click.option("--roles", default="coder", show_default=True, help=f"What a model is asked as, with commas. {_ROLES}"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help=_STRATEGIES),
     click.option("--strategy-option", multiple=True, metavar="NAME=NUMBER", help="Passed to the strategy: c, width, candidates …"),
@@ -91,6 +94,7 @@ class SearchOptions:
     usd: float | None
     worker: str | None = None
     tokens: int | None = None
+    roles: str = parts.CODER
 
     def spec(self, name: str, task_digest: str) -> RunSpec:
         """The run specification for one task."""
@@ -103,6 +107,7 @@ class SearchOptions:
             strategy_options=self._strategy_options(),
             proposer=self.llm,
             proposer_options=named_options(self.llm_option, self.base_url),
+            roles=parts.chosen(self.roles),
             playbook=self.playbook,
             reward=self.reward,
             metrics=self.metrics,

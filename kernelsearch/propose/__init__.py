@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
 from kernelsearch.llm.pool import Pool
 from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
+from kernelsearch.propose.roles import ALONE, check
 
 
-def open_proposer(spec: str, *, options: Mapping[str, str]) -> Proposer:
-    """`rules` takes no options; a model takes `edit_format` and `repairs` beside those of `open_model`.
+def open_proposer(spec: str, *, options: Mapping[str, str], roles: Sequence[str] = ALONE) -> Proposer:
+    """`rules` takes no options; a model takes `edit_format` and `repairs` beside those of `open_model`, and is asked in `roles`.
 
     Raises `UsageError`, `ToolMissing` without the model's SDK, `LlmMisconfigured` without its key.
     """
+    check(roles)
     if spec == "rules":
+        if tuple(roles) != ALONE:
+            raise UsageError(f"the rules ask no model, so there is nobody to be {', '.join(set(roles) - set(ALONE))}; name one with --llm")
         if options:
             raise UsageError(f"the proposer `rules` takes no options; given: {', '.join(sorted(options))}")
         from kernelsearch.propose.rules import RulesProposer
@@ -24,13 +28,15 @@ def open_proposer(spec: str, *, options: Mapping[str, str]) -> Proposer:
         return RulesProposer()
     from kernelsearch.llm import open_model
     from kernelsearch.propose.model import ModelProposer
+    from kernelsearch.propose.team import Team
 
     rest = {name: value for name, value in options.items() if name not in ("edit_format", "repairs")}
     repairs = options.get("repairs", "2")
     if not repairs.isdigit():
         raise UsageError(f"option repairs = {repairs!r} is not a whole number of zero or more")
     edit_format = options.get("edit_format", "search-replace")
-    return ModelProposer(model=open_model(spec, options=rest), edit_format=edit_format, repairs=int(repairs))
+    coder = ModelProposer(model=open_model(spec, options=rest), edit_format=edit_format, repairs=int(repairs))
+    return coder if tuple(roles) == ALONE else Team(coder, roles)
 
 
 def allotment_of(proposer: Proposer) -> Allotment | None:
@@ -42,5 +48,6 @@ def allotment_of(proposer: Proposer) -> Allotment | None:
 def recorded(proposer: Proposer, path: Path) -> Proposer:
     """`proposer` with what its models answer kept in `path`; the rules ask nobody."""
     from kernelsearch.propose.model import ModelProposer
+    from kernelsearch.propose.team import Team
 
-    return proposer.recorded(path) if isinstance(proposer, ModelProposer) else proposer
+    return proposer.recorded(path) if isinstance(proposer, ModelProposer | Team) else proposer

@@ -6,7 +6,7 @@ there are some.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelsearch import digest
@@ -16,6 +16,7 @@ from kernelsearch.llm.prices import Tokens
 from kernelsearch.model import Attempt, Context, Hardware, Node, Outcome, Proposal, Task, Usage
 from kernelsearch.propose import edits, prompt
 from kernelsearch.propose.prompt import Prompt
+from kernelsearch.propose.roles import ALONE, questions
 
 DEFAULT_FORMAT = "search-replace"
 _OURS = ("edit_format", "repairs")
@@ -35,24 +36,25 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Of one attempt, in estimated tokens."""
+    """Of one attempt, in estimated tokens; each of its `questions` is taken for as long as the coder's."""
 
     system_tokens: int
     request_tokens: int
     answer_tokens: int
     models: tuple[Asked, ...]
+    questions: int = 1  # at most, with the roles that are asked
 
     @property
     def attempt(self) -> Usage:
         """Of an attempt by the pool's average model."""
         total = sum(model.share for model in self.models)
-        read = self.system_tokens + self.request_tokens
+        read, written = self.questions * (self.system_tokens + self.request_tokens), self.questions * self.answer_tokens
         return Usage(
             input_tokens=read,
-            output_tokens=self.answer_tokens,
-            usd=sum(model.usd * model.share for model in self.models) / total,
-            calls=1,
-            estimated_tokens=read + self.answer_tokens,
+            output_tokens=written,
+            usd=self.questions * sum(model.usd * model.share for model in self.models) / total,
+            calls=self.questions,
+            estimated_tokens=read + written,
         )
 
     @property
@@ -74,7 +76,7 @@ def unjudged(task: Task) -> Context:
     return Context(parent=Node(number=0, attempt=attempt))
 
 
-def forecast(written: Prompt, spec: str, options: Mapping[str, str]) -> Forecast | None:
+def forecast(written: Prompt, spec: str, options: Mapping[str, str], *, roles: Sequence[str] = ALONE) -> Forecast | None:
     """What an attempt with this prompt costs with the proposer `spec`; None for the rules, which ask nobody."""
     if spec == "rules":
         return None
@@ -86,17 +88,17 @@ def forecast(written: Prompt, spec: str, options: Mapping[str, str]) -> Forecast
         Asked(name=name, share=share, known=found.known, usd=found.usd(tokens), date=found.price.date if found.price else "")
         for share, name, found in priced(spec, options=_theirs(options))
     )
-    return Forecast(system_tokens=system, request_tokens=request, answer_tokens=answer, models=models)
+    return Forecast(system_tokens=system, request_tokens=request, answer_tokens=answer, models=models, questions=questions(roles))
 
 
-def at_start(task: Task, hardware: Hardware, spec: str, options: Mapping[str, str]) -> Forecast | None:
+def at_start(task: Task, hardware: Hardware, spec: str, options: Mapping[str, str], *, roles: Sequence[str] = ALONE) -> Forecast | None:
     """What the first attempts of a run cost, from the prompt for the task's own kernel; None for the rules."""
     if spec == "rules":
         return None
     written = preview(
         Proposal(ticket=0, parent=0, seed=0), unjudged(task), task, hardware, edit_format=options.get("edit_format", DEFAULT_FORMAT)
     )
-    return forecast(written, spec, options)
+    return forecast(written, spec, options, roles=roles)
 
 
 def unpriced(spec: str, options: Mapping[str, str]) -> tuple[str, ...]:

@@ -58,9 +58,13 @@ class Lessons:
     def __init__(self, book: Playbook) -> None:
         self._book = book
         self._records: dict[tuple[str, str], _Record] = {}
+        self._written: tuple[str, ...] = ()  # by a summariser, of all before node `_since`
+        self._since = -1
 
     def tell(self, node: Node, parent: Node | None) -> None:
-        """Learn from one attempt."""
+        """Learn from one attempt, and take over what a summariser wrote in it."""
+        if node.attempt.team.lessons:
+            self._written, self._since = node.attempt.team.lessons, node.number
         if parent is None or not tried(node) or not (edit := self._edit(node)):
             return
         limit = _limit(parent)
@@ -72,12 +76,13 @@ class Lessons:
         _learn(record, node, parent)
 
     def lines(self) -> tuple[str, ...]:
-        """The gains, largest first, then the latest of what brought nothing."""
-        gains = [record for record in self._records.values() if record.gained]
-        others = [record for record in self._records.values() if not record.gained]
+        """What a summariser wrote; of what came since, or of all, the gains, largest first, then the latest of what brought nothing."""
+        new = [record for record in self._records.values() if record.last >= self._since]
+        gains = [record for record in new if record.gained]
+        others = [record for record in new if not record.gained]
         best = sorted(gains, key=lambda record: (-record.best, record.last))[:_GAINS]
         latest = sorted(others, key=lambda record: -record.last)[:_FAILURES]
-        return tuple(record.line for record in (*best, *latest))
+        return (*self._written, *(record.line for record in (*best, *latest)))
 
     def _edit(self, node: Node) -> str:
         """What was done: the directive where it was one of the playbook, else in the words of who did it."""

@@ -40,6 +40,7 @@ _SIBLINGS = 12
 _LINEAGE = 8
 _OTHERS = 2  # kernels to draw on, each in full
 _NOTES, _NOTE, _LESSON = 16, 400, 240
+_PLAN = 2_000
 _LANGUAGE = {Form.TORCH: "python"}  # of the sources; CUDA where nothing is said
 
 
@@ -53,32 +54,50 @@ class Prompt:
 
 def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, instructions: str) -> Prompt:
     """The prompt for one edit of `context.parent`, whose candidate must be there."""
+    plan = context.plan
+    told = (
+        {"bottleneck": one_line(plan.bottleneck, _NOTE), "method": one_line(plan.method, _NOTE), "plan": one_line(plan.plan, _PLAN)}
+        if plan
+        else None
+    )
+    request = fill("request.md.j2", **situation(proposal, context, task, hardware), plan=told)
+    return Prompt(system=system(task, hardware, instructions), request=request)
+
+
+def situation(proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> dict[str, object]:
+    """What templates say of the kernel to edit, whoever is asked about it."""
     parent = context.parent
     if parent.candidate is None:
         raise ValueError(f"node {parent.number} has no source to edit")
-    request = render(
-        _TEMPLATES,
-        "request.md.j2",
-        fence=fence,
-        language=_LANGUAGE.get(task.form, "cuda"),
-        source=parent.candidate.source,
-        parent=_present(context),
-        evidence=_evidence(parent.evaluation),
-        reward=_reward(parent.reward),
-        lineage=[_step(node, context.baseline) for node in context.lineage[:_LINEAGE]],
-        siblings=_tried(context),
-        lessons=[one_line(line, _LESSON) for line in context.lessons],
-        others=[_other(node, context.baseline) for node in context.others[:_OTHERS]],
-        note=[one_line(line, _NOTE) for line in proposal.note.splitlines() if line.strip()][:_NOTES],
-        directive=one_line(proposal.directive or ""),
-        guidance=guidance(proposal, context, task, hardware),
-    )
-    return Prompt(system=_system(task, hardware, instructions), request=request)
+    return {
+        "language": language(task),
+        "source": parent.candidate.source,
+        "parent": _present(context),
+        "evidence": evidence(parent.evaluation),
+        "reward": _reward(parent.reward),
+        "lineage": lineage(context),
+        "siblings": tried(context),
+        "lessons": [one_line(line, _LESSON) for line in context.lessons],
+        "others": [_other(node, context.baseline) for node in context.others[:_OTHERS]],
+        "note": [one_line(line, _NOTE) for line in proposal.note.splitlines() if line.strip()][:_NOTES],
+        "directive": one_line(proposal.directive or ""),
+        "guidance": guidance(proposal, context, task, hardware),
+    }
+
+
+def fill(name: str, **values: object) -> str:
+    """The template `name` with `values`."""
+    return render(_TEMPLATES, name, fence=fence, **values)
+
+
+def language(task: Task) -> str:
+    """Of the task's sources, as a fence names it."""
+    return _LANGUAGE.get(task.form, "cuda")
 
 
 def repair(reason: str, *, instructions: str) -> str:
     """What is said to a reply that did not apply."""
-    return render(_TEMPLATES, "repair.md.j2", fence=fence, reason=reason, instructions=instructions)
+    return fill("repair.md.j2", reason=reason, instructions=instructions)
 
 
 def fence(text: str, language: str) -> str:
@@ -94,11 +113,11 @@ def one_line(text: str, limit: int = _LINE) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
-def _system(task: Task, hardware: Hardware, instructions: str) -> str:
-    return render(
-        _TEMPLATES,
+def system(task: Task, hardware: Hardware, instructions: str, *, duty: str = "") -> str:
+    """The part that stays the same through a run. `duty` is that of a role other than the coder."""
+    return fill(
         "system.md.j2",
-        fence=fence,
+        duty=duty,
         task=task,
         form=task.form.value,
         torch=_torch(task),
@@ -190,10 +209,20 @@ def _present(context: Context) -> dict[str, object]:
         facts = [*_times(context, evaluation.measurement), *facts]
     if evaluation.build is not None:
         facts += [_resources(each) for each in evaluation.build.resources]
+    return {
+        "number": node.number,
+        "verdict": evaluation.verdict.prompt,
+        "passed": evaluation.passed,
+        "facts": facts,
+        "detail": "" if evaluation.passed else detail(evaluation),
+    }
+
+
+def detail(evaluation: Evaluation) -> str:
+    """What a compiler or verifier said, fenced and cut; empty where it said nothing."""
     said = evaluation.detail.strip()
     cut = said if len(said) <= _DETAIL else said[:_DETAIL] + "\n… (cut)"
-    detail = fence(cut, "text") if said and not evaluation.passed else ""
-    return {"number": node.number, "verdict": evaluation.verdict.prompt, "passed": evaluation.passed, "facts": facts, "detail": detail}
+    return fence(cut, "text") if said else ""
 
 
 def _times(context: Context, measurement: Measurement) -> list[str]:
@@ -227,7 +256,8 @@ def _resources(each: KernelResources) -> str:
     return f"`{one_line(each.kernel, 60)}`: {each.registers} registers a thread{shared}{spills}"
 
 
-def _evidence(evaluation: Evaluation | None) -> list[str]:
+def evidence(evaluation: Evaluation | None) -> list[str]:
+    """The named limit and the counters, a line each."""
     profile: Profile | None = evaluation.profile if evaluation else None
     if profile is None:
         return []
@@ -254,11 +284,17 @@ def _step(node: Node, baseline: Node | None) -> str:
     return f"attempt {node.number}: {_edit(node)}: {_effect(node, baseline, 'the baseline')}"
 
 
-def _tried(context: Context) -> list[str]:
+def lineage(context: Context) -> list[str]:
+    """How the parent came about, newest first."""
+    return [_step(node, context.baseline) for node in context.lineage[:_LINEAGE]]
+
+
+def tried(context: Context) -> list[str]:
+    """What was tried from the parent already, a line each."""
     silent = (Outcome.EXHAUSTED, Outcome.LLM_FAILED, Outcome.REPEATED)  # no edit was tried
-    tried = [node for node in context.siblings if node.attempt.outcome not in silent]
-    lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in tried[-_SIBLINGS:]]
-    left_out = len(tried) - len(lines)
+    edits = [node for node in context.siblings if node.attempt.outcome not in silent]
+    lines = [f"{_edit(node)}: {_effect(node, context.parent, 'the present kernel')}" for node in edits[-_SIBLINGS:]]
+    left_out = len(edits) - len(lines)
     return [f"({left_out} earlier ones are left out)", *lines] if left_out else lines
 
 

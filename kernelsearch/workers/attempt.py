@@ -9,10 +9,12 @@ from kernelsearch import digest
 from kernelsearch.errors import LlmError, LlmMisconfigured, NothingToPropose
 from kernelsearch.evaluate import Incumbent
 from kernelsearch.llm.base import RefusedReply
-from kernelsearch.model import Attempt, Candidate, Context, Node, Outcome, Proposal, Task
-from kernelsearch.propose.base import Draft, Proposer, UnusableReply
+from kernelsearch.model import Attempt, Candidate, Context, Mended, Node, Outcome, Proposal, Task, Teamwork
+from kernelsearch.propose.base import Draft, Mender, Proposer, RefusedEdit, UnusableReply
 from kernelsearch.workers.base import Request, Site, Work
 from kernelsearch.workers.judged import Judged
+
+_FAILURE = 1_000  # characters of what is kept of a failure that was repaired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +67,46 @@ def _edit(request: Request, bench: Bench) -> Attempt:
             return Attempt(proposal=proposal, outcome=Outcome.EXHAUSTED, detail=str(error))
         except UnusableReply as error:
             failed = Attempt(proposal=proposal, outcome=Outcome.UNUSABLE, detail=str(error), usage=error.usage)
-            return replace(failed, prompt=error.prompt, reply=error.reply)
+            return replace(failed, prompt=error.prompt, reply=error.reply, team=error.team)
         except LlmMisconfigured:
             raise  # no later attempt can do better
         except LlmError as error:
             failed = Attempt(proposal=proposal, outcome=Outcome.LLM_FAILED, detail=str(error))
             if isinstance(error, RefusedReply):
                 failed = replace(failed, usage=error.usage, prompt=error.prompt, reply=error.text)
+            if isinstance(error, RefusedEdit):
+                failed = replace(failed, team=error.team)
             return failed
         candidate = _candidate(draft, bench.task)
-        done = _judge(proposal, candidate, bench, context)
+        done = replace(_judge(proposal, candidate, bench, context), team=draft.team)
         if done.outcome is Outcome.EVALUATED or candidate.origin.usage.calls:
-            return done
+            return _mended(done, bench, context)
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
         context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=done)))
+
+
+def _mended(done: Attempt, bench: Bench, context: Context) -> Attempt:
+    """`done`, or what repairs made of it: one attempt with the last candidate that was judged, and with what all of them took."""
+    mender = bench.proposer
+    if not isinstance(mender, Mender):
+        return done
+    while (repair := mender.mend(done, context, bench.task, bench.site.hardware)) is not None:
+        said = repair.origin
+        paid = replace(done, usage=said.usage, prompt=said.prompt, reply=said.reply, team=done.team + repair.team)
+        if repair.draft is None or done.proposal is None:
+            return paid
+        again = _judge(done.proposal, _candidate(repair.draft, bench.task), bench, context)
+        if again.outcome is not Outcome.EVALUATED:
+            return replace(paid, team=paid.team + Teamwork(notes=(f"a repair was not judged: {again.detail}",)))
+        done = replace(again, team=paid.team + Teamwork(mended=_failure(done)))
+    return done
+
+
+def _failure(done: Attempt) -> tuple[Mended, ...]:
+    failed = done.evaluation
+    if failed is None:
+        return ()
+    return (Mended(candidate=failed.candidate, verdict=failed.verdict, detail=failed.detail.strip()[:_FAILURE]),)
 
 
 def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, context: Context) -> Attempt:
