@@ -7,8 +7,8 @@ from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask
 from kernelsearch.propose.prompt import Prompt
 
-_DUTY = """You plan how to make one kernel faster, one edit at a time; somebody else writes the edit after your plan. An edit counts only when
-every output is right and the time goes down."""
+_DUTY = """You plan how to make one kernel faster, one edit at a time; somebody else writes the edit after your plan. An edit counts only
+when every output is right and the time goes down."""
 _FORM = """
 One JSON object in a fenced block, with these three texts and no other key:
 

@@ -19,6 +19,7 @@ from kernelsearch.propose.ask import Asking
 from kernelsearch.propose.base import Draft, RefusedEdit, Repair, UnusableReply
 from kernelsearch.propose.model import ModelProposer, member
 from kernelsearch.propose.roles import CODER, DEBUGGER, JUDGE, PLANNER, SUMMARISER, check
+from kernelsearch.scrub import scrub
 
 _BREAK = "\n\n---\n\n"  # between the turns of a conversation on record
 
@@ -95,7 +96,7 @@ class Team:
 
 def _gave_up(before: Origin, why: str, said: Origin) -> Repair:
     usage = {} if said.usage == Usage() else {DEBUGGER: said.usage}
-    return Repair(draft=None, origin=_after(before, said), team=Teamwork(usage=usage, notes=(f"the debugger gave up: {why}",)))
+    return Repair(draft=None, origin=_after(before, said), team=Teamwork(usage=usage, notes=(scrub(f"the debugger gave up: {why}"),)))
 
 
 def _after(before: Origin, later: Origin) -> Origin:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from kernelsearch import digest
 from kernelsearch.model import Measurement, Node, Outcome
+from kernelsearch.propose.roles import CODER, DEBUGGER
 from kernelsearch.report import words
 from kernelsearch.report.view import Record
 from kernelsearch.scrub import scrub
@@ -112,9 +113,9 @@ def _turn(node: Node) -> _Turn | None:
     """The first request and the last answer; None where the record does not say which is which."""
     attempt = node.attempt
     asked, answered = scrub(attempt.prompt).split(_BREAK), scrub(attempt.reply).split(_BREAK)
-    if attempt.team.mended or "debugger" in attempt.team.usage:  # the last answer edits another source than the first request shows
+    if attempt.team.mended or DEBUGGER in attempt.team.usage:  # the last answer edits another source than the first request shows
         return None
-    calls = attempt.team.usage.get("coder", attempt.usage).calls
+    calls = attempt.team.usage.get(CODER, attempt.usage).calls
     if len(asked) == calls + 1 and len(answered) == calls:
         return _Turn(node=node, system=asked[0], request=asked[1], answer=answered[-1])
     if calls == 1:  # one turn, whatever lines it has in it

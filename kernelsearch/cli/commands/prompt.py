@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 @click.option("--llm", help="Model or pool to tell the price for.  [default: that of the run]")
 @click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL.")
 @click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="As for optimize: edit_format, max_tokens …")
+@click.option("--role", default="coder", show_default=True, help="coder, planner, summariser; of an attempt RUN:NODE also judge, debugger.")
 @click.option("--directive", help="The one edit to ask for.")
 @click.option("--hardware", default="", help="Hardware profile to tell of.  [default: this machine's GPU, or that of the run]")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(
-    subject: str, llm: str | None, base_url: str, llm_option: tuple[str, ...], directive: str | None, hardware: str, as_json: bool
+    subject: str,
+    llm: str | None,
+    base_url: str,
+    llm_option: tuple[str, ...],
+    role: str,
+    directive: str | None,
+    hardware: str,
+    as_json: bool,
 ) -> None:
     """Write the prompt for an edit of TASK's own kernel, or of attempt NODE of RUN (its best by default), as it would be sent.
 
@@ -33,7 +41,8 @@ def command(
     """
     from kernelsearch.cli.options import named_options
     from kernelsearch.model import Proposal
-    from kernelsearch.propose import forecast
+    from kernelsearch.propose import forecast, preview
+    from kernelsearch.propose.roles import DEBUGGER, JUDGE
 
     task, context, gpu, run = _subject(subject, hardware)
     given = named_options(llm_option, base_url)
@@ -43,7 +52,11 @@ def command(
     if run is not None:
         proposal, context = _told(run, proposal, context, proposer, gpu)
     edit_format = options.get("edit_format", forecast.DEFAULT_FORMAT)
-    written = forecast.preview(proposal, context, task, gpu, edit_format=edit_format)
+    if run is not None and context.parent.attempt.proposal is not None and role in (JUDGE, DEBUGGER):
+        edit = run.journal.context(context.parent.attempt.proposal)
+        written = preview.of_attempt(role, context.parent, edit, task, gpu, edit_format=edit_format)
+    else:
+        written = preview.of_role(role, proposal, context, task, gpu, edit_format=edit_format)
     found = forecast.forecast(written, proposer, options)
     if as_json:
         click.echo(_json(written, found))
