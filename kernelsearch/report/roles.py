@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kernelsearch.model import Node, Outcome, Prediction, Usage
 from kernelsearch.playbook.outcome import speedup
@@ -106,7 +107,7 @@ def _speeds(pairs: Sequence[tuple[Node, Prediction]], nodes: Sequence[Node]) -> 
 
 def _bins(pairs: Sequence[tuple[float, float]], edges: Sequence[float], *, logarithmic: bool) -> tuple[Bin, ...]:
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = [pair for pair in pairs if low <= pair[0] < high or (pair[0] == high == edges[-1])]
         if inside:
             predicted, happened = (_mean([pair[place] for pair in inside], logarithmic) for place in (0, 1))

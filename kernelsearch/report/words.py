@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from kernelsearch.model import Confirmation, Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
 from kernelsearch.model.run import LOCAL
+from kernelsearch.propose.roles import ALONE
 
 DASH = "–"
 _SPEED_OF_LIGHT = "speed of light %"  # as `diagnose` names the figure
@@ -218,6 +219,7 @@ def command(spec: RunSpec) -> str:
     parts = ["kernelsearch", "optimize", spec.task_name]
     chosen = {
         "--llm": spec.proposer,
+        "--roles": None if spec.roles == ALONE else ",".join(spec.roles),
         "--device": spec.device,
         "--hardware": spec.hardware,
         "--strategy": spec.strategy,

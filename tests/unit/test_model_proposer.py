@@ -1,45 +1,17 @@
 """Edits from a model: applied, sent back with the reason, or given up, and paid for in every case."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import example_run as example
 import pytest
+from scripted import BAD, GOOD, Scripted
 
 from kernelsearch.errors import LlmBusy, LlmMisconfigured, NothingToPropose, UsageError
-from kernelsearch.llm.base import Message, RefusedReply, Reply
+from kernelsearch.llm.base import RefusedReply
 from kernelsearch.model import Proposal, Usage
 from kernelsearch.propose import open_proposer
 from kernelsearch.propose.base import Draft, UnusableReply
 from kernelsearch.propose.model import ModelProposer
-
-GOOD = """The threads run along rows, so loads are strided.
-
-SUMMARY: swap the thread axes
-<<<<<<< SEARCH
-    int row = blockIdx.x * blockDim.x + threadIdx.x;
-=======
-    int row = blockIdx.y;
->>>>>>> REPLACE
-"""
-BAD = "SUMMARY: x\n<<<<<<< SEARCH\nnot in the source\n=======\ny\n>>>>>>> REPLACE\n"
-
-
-class Scripted:
-    """Gives `turns` in order: texts as replies of ten tokens in and two out, exceptions as they are."""
-
-    name = "scripted:1"
-
-    def __init__(self, *turns: str | Exception) -> None:
-        self.turns = list(turns)
-        self.heard: list[tuple[str, list[Message], int]] = []
-
-    def complete(self, system: str, messages: Sequence[Message], *, seed: int = 0) -> Reply:
-        self.heard.append((system, list(messages), seed))
-        turn = self.turns.pop(0)
-        if isinstance(turn, Exception):
-            raise turn
-        return Reply(text=turn, model="scripted-as-served", usage=Usage(input_tokens=10, output_tokens=2, usd=0.5, calls=1))
 
 
 def propose(model: Scripted, directive: str | None = None, **options: object) -> Draft:
