@@ -20,7 +20,7 @@ One JSON object in a fenced block, with these three texts and no other key:
 
 def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
     """What the planner is told."""
-    request = prompt.fill("planner.md.j2", **prompt.situation(proposal, context, task, hardware))
+    request = prompt.fill("planner.md.j2", **prompt.situation(proposal, context, task, hardware), said_in="plan")
     return Prompt(system=prompt.system(task, hardware, _FORM, duty=_DUTY), request=request)
 
 

@@ -60,7 +60,7 @@ def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, 
         if plan
         else None
     )
-    request = fill("request.md.j2", **situation(proposal, context, task, hardware), plan=told)
+    request = fill("request.md.j2", **situation(proposal, context, task, hardware), plan=told, said_in="summary")
     return Prompt(system=system(task, hardware, instructions), request=request)
 
 
