@@ -11,8 +11,8 @@ import click
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Budget, RunSpec
+from kernelsearch.model import roles as parts
 from kernelsearch.model.run import LOCAL, SPOOL
-from kernelsearch.propose import roles as parts
 from kernelsearch.strategy import SUMMARIES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

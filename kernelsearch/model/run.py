@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kernelsearch.model.candidate import Candidate, Usage
 from kernelsearch.model.evaluation import Evaluation
 from kernelsearch.model.reward import Reward
+from kernelsearch.model.roles import ALONE
 from kernelsearch.model.team import Plan, Teamwork
 
 LOCAL = "local"  # of `RunSpec.worker`: this process
@@ -89,7 +90,7 @@ class RunSpec:
     strategy_options: Mapping[str, float] = field(default_factory=dict)
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
-    roles: tuple[str, ...] = ("coder",)  # whom a model is asked as; the coder is always among them
+    roles: tuple[str, ...] = ALONE  # whom a model is asked as; the coder is always among them
     playbook: str = "bandit"  # who names the directive of a proposal: "bandit", or "none" for nobody
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from kernelsearch.errors import UsageError
 from kernelsearch.llm.pool import Pool
+from kernelsearch.model.roles import ALONE, check
 from kernelsearch.propose.allot import Allotment
 from kernelsearch.propose.base import Proposer
-from kernelsearch.propose.roles import ALONE, check
 
 
 def open_proposer(spec: str, *, options: Mapping[str, str], roles: Sequence[str] = ALONE) -> Proposer:

@@ -7,10 +7,12 @@ What was refused or called cheating is not repaired: that would teach how to get
 from __future__ import annotations
 
 from kernelsearch.model import Attempt, Context, Evaluation, Hardware, Outcome, Task, Verdict
+from kernelsearch.model.roles import REPAIRS
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import difference
 from kernelsearch.propose.prompt import Prompt
-from kernelsearch.propose.roles import REPAIRS
+from kernelsearch.propose.system import system
+from kernelsearch.propose.wording import fill, language, one_line
 
 _REPAIRABLE = (
     Verdict.BUILD_FAILED,
@@ -33,15 +35,15 @@ def write(failed: Attempt, evaluation: Evaluation, context: Context, task: Task,
     candidate, parent = failed.candidate, context.parent
     if candidate is None:
         raise ValueError("an attempt without a candidate has nothing to repair")
-    request = prompt.fill(
+    request = fill(
         "debugger.md.j2",
         verdict=evaluation.verdict.prompt,
-        summary=prompt.one_line(candidate.origin.summary or candidate.origin.directive),
-        mended=[prompt.one_line(f"{each.verdict.value}: {each.detail}") for each in failed.team.mended],
+        summary=one_line(candidate.origin.summary or candidate.origin.directive),
+        mended=[one_line(f"{each.verdict.value}: {each.detail}") for each in failed.team.mended],
         detail=prompt.detail(evaluation),
-        language=prompt.language(task),
+        language=language(task),
         source=candidate.source,
-        flags=prompt.one_line(" ".join(candidate.flags)) or "none",
+        flags=one_line(" ".join(candidate.flags)) or "none",
         difference=difference(parent.candidate, candidate.source) if parent.candidate and parent.passed else "",
     )
-    return Prompt(system=prompt.system(task, hardware, instructions), request=request)
+    return Prompt(system=system(task, hardware, instructions), request=request)

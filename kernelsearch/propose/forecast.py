@@ -14,9 +14,9 @@ from kernelsearch.errors import UsageError
 from kernelsearch.llm import estimate, priced
 from kernelsearch.llm.prices import Tokens
 from kernelsearch.model import Attempt, Context, Hardware, Node, Outcome, Proposal, Task, Usage
+from kernelsearch.model.roles import ALONE, questions
 from kernelsearch.propose import edits, prompt
 from kernelsearch.propose.prompt import Prompt
-from kernelsearch.propose.roles import ALONE, questions
 
 DEFAULT_FORMAT = "search-replace"
 _OURS = ("edit_format", "repairs")

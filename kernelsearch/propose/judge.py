@@ -10,6 +10,8 @@ from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask, difference
 from kernelsearch.propose.base import Draft
 from kernelsearch.propose.prompt import Prompt
+from kernelsearch.propose.system import system
+from kernelsearch.propose.wording import fill, one_line
 
 _DUTY = """You judge edits of one kernel before they are compiled and timed. You are right when what you say happens as often as you say."""
 _FORM = """
@@ -26,14 +28,14 @@ One JSON object in a fenced block, with these keys and no other:
 def write(draft: Draft, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
     """What the judge is told of `draft`."""
     before = context.parent.candidate
-    request = prompt.fill(
+    request = fill(
         "judge.md.j2",
         **prompt.situation(proposal, context, task, hardware),
-        summary=prompt.one_line(draft.origin.summary),
-        flags=prompt.one_line(" ".join(draft.flags)) or "none",
+        summary=one_line(draft.origin.summary),
+        flags=one_line(" ".join(draft.flags)) or "none",
         difference="" if before is None else difference(before, draft.source),
     )
-    return Prompt(system=prompt.system(task, hardware, _FORM, duty=_DUTY), request=request)
+    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
 
 
 def predict(asking: Asking, written: Prompt) -> Teamwork:

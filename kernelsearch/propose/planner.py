@@ -6,6 +6,8 @@ from kernelsearch.model import Context, Hardware, Plan, Proposal, Task, Teamwork
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask
 from kernelsearch.propose.prompt import Prompt
+from kernelsearch.propose.system import system
+from kernelsearch.propose.wording import fill
 
 _DUTY = """You plan how to make one kernel faster, one edit at a time; somebody else writes the edit after your plan. An edit counts only
 when every output is right and the time goes down."""
@@ -20,8 +22,8 @@ One JSON object in a fenced block, with these three texts and no other key:
 
 def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
     """What the planner is told."""
-    request = prompt.fill("planner.md.j2", **prompt.situation(proposal, context, task, hardware), said_in="plan")
-    return Prompt(system=prompt.system(task, hardware, _FORM, duty=_DUTY), request=request)
+    request = fill("planner.md.j2", **prompt.situation(proposal, context, task, hardware), said_in="plan")
+    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
 
 
 def plan(asking: Asking, written: Prompt) -> tuple[Plan | None, Teamwork]:

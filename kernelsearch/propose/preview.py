@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Context, Hardware, Node, Proposal, Task
+from kernelsearch.model.roles import DEBUGGER, JUDGE, PLANNER, ROLES, SUMMARISER
 from kernelsearch.propose import debugger, edits, forecast, judge, planner, summariser
 from kernelsearch.propose.base import Draft
 from kernelsearch.propose.prompt import Prompt
-from kernelsearch.propose.roles import DEBUGGER, JUDGE, PLANNER, ROLES, SUMMARISER
 
 
 def of_role(role: str, proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, edit_format: str) -> Prompt:

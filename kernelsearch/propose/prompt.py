@@ -6,19 +6,11 @@ Whatever stems from a candidate or a tool is fenced, or cut to one line; a fence
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from kernelsearch.model import (
-    Arg,
-    Case,
     Context,
     Evaluation,
-    Form,
     Hardware,
     KernelResources,
     Measurement,
@@ -31,17 +23,15 @@ from kernelsearch.model import (
     TimeKind,
 )
 from kernelsearch.propose.guidance import guidance
-from kernelsearch.templates import render
+from kernelsearch.propose.system import system
+from kernelsearch.propose.wording import fence, fill, language, one_line
 
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
 _DETAIL = 4_000  # characters of a compiler's or verifier's words: the first error is at the top
-_LINE = 160
 _SIBLINGS = 12
 _LINEAGE = 8
 _OTHERS = 2  # kernels to draw on, each in full
 _NOTES, _NOTE, _LESSON = 16, 400, 240
 _PLAN = 2_000
-_LANGUAGE = {Form.TORCH: "python"}  # of the sources; CUDA where nothing is said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,117 +75,9 @@ def situation(proposal: Proposal, context: Context, task: Task, hardware: Hardwa
     }
 
 
-def fill(name: str, **values: object) -> str:
-    """The template `name` with `values`."""
-    return render(_TEMPLATES, name, fence=fence, **values)
-
-
-def language(task: Task) -> str:
-    """Of the task's sources, as a fence names it."""
-    return _LANGUAGE.get(task.form, "cuda")
-
-
 def repair(reason: str, *, instructions: str) -> str:
     """What is said to a reply that did not apply."""
     return fill("repair.md.j2", reason=reason, instructions=instructions)
-
-
-def fence(text: str, language: str) -> str:
-    """`text` between fences that nothing in it can close."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    bar = "`" * max(3, longest + 1)
-    return f"{bar}{language}\n{text.rstrip()}\n{bar}"
-
-
-def one_line(text: str, limit: int = _LINE) -> str:
-    """`text` on one line, cut to `limit` characters."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def system(task: Task, hardware: Hardware, instructions: str, *, duty: str = "") -> str:
-    """The part that stays the same through a run. `duty` is that of a role other than the coder."""
-    return fill(
-        "system.md.j2",
-        duty=duty,
-        task=task,
-        form=task.form.value,
-        torch=_torch(task),
-        arguments=[_argument(arg) for arg in task.args],
-        cases=[_case(task, case, hardware) for case in task.cases],
-        timed=len(task.timed_cases),
-        tolerance=_tolerance(task),
-        distributions=", ".join(each.value for each in task.distributions),
-        hardware=hardware,
-        limits=_limits(hardware),
-        instructions=instructions,
-    )
-
-
-def _torch(task: Task) -> dict[str, str]:
-    """How a ModelNew is made and called, as Python; empty for other forms. What a parameter is called in the module is its state."""
-    if task.form is not Form.TORCH or task.torch is None:
-        return {}
-    held = ", ".join(f"`{state}` ({name})" for name, state in task.torch.parameters.items())
-    return {"init": f"ModelNew({_arguments(task.torch.init)})", "call": f"forward({_arguments(task.torch.inputs)})", "held": held}
-
-
-def _arguments(tree: str) -> str:
-    """A list of arguments as they are passed: tensors by their names, other values as they are."""
-    return ", ".join(_value(node) for node in json.loads(tree)["list"])
-
-
-def _value(node: Mapping[str, Any]) -> str:
-    if "arg" in node:
-        return str(node["arg"])
-    if "value" in node:
-        return str(node["value"])
-    inner = ", ".join(map(_value, node.get("list") or node.get("tuple") or ()))
-    return f"[{inner}]" if "list" in node else f"({inner},)"
-
-
-def _argument(arg: Arg) -> str:
-    shape = f"[{', '.join(map(str, arg.shape))}]" if arg.is_tensor else ""
-    bounds = f", values from {arg.low} to below {arg.high}" if arg.low is not None and arg.high is not None else ""
-    return f"`{arg.name}`: {arg.kind.value}, {arg.dtype.value}{shape}{bounds}"
-
-
-def _case(task: Task, case: Case, hardware: Hardware) -> str:
-    values = task.values(case)
-    sizes = ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in values.items())
-    sizes = sizes or "the problem's own sizes"
-    if not case.timed:
-        return sizes
-    costs = []
-    if task.cost.bytes is not None:
-        moved = task.cost.bytes.evaluate(values)
-        costs.append(f"at least {si(moved, 'B')} to move, {moved / hardware.dram_bytes_per_s * 1e6:.2f} µs at full memory bandwidth")
-    if task.cost.flops is not None:
-        work = task.cost.flops.evaluate(values)
-        costs.append(f"{si(work, 'FLOP')}, {work / hardware.fp32_flops * 1e6:.2f} µs at the f32 peak")
-    return f"{sizes} (timed{'; ' if costs else ''}{'; '.join(costs)})"
-
-
-def _tolerance(task: Task) -> str:
-    given = task.tolerance
-    other = "the first version of this kernel" if task.reference is None else "a reference computed in float64"
-    if given.rtol is not None or given.atol is not None:
-        return f"it equals that of {other} within rtol {given.rtol or 0:g} and atol {given.atol or 0:g} (times its RMS)"
-    sums = "" if str(given.reduction) == "1" else f" and sums of {given.reduction} terms"
-    return f"it differs from that of {other} by no more than rounding in its dtype{sums} explains"
-
-
-def _limits(hardware: Hardware) -> list[str]:
-    tensor = ", ".join(f"{name} {si(rate, 'FLOP/s')}" for name, rate in hardware.tensor_flops.items())
-    return [
-        f"{hardware.sm_count} SMs at {si(hardware.clock_hz, 'Hz')}; an empty launch takes {hardware.launch_us:g} µs",
-        f"DRAM: {si(hardware.dram_bytes_per_s, 'B/s')}, latency {hardware.dram_latency_us:g} µs",
-        f"L2: {si(hardware.l2_bytes, 'B')}, {si(hardware.l2_bytes_per_s, 'B/s')}",
-        f"shared memory: {hardware.shared_bytes_per_sm} B an SM, {hardware.shared_bytes_per_block} B a block (above 49152 by opt-in)",
-        f"an SM holds {hardware.registers_per_sm} registers, {hardware.threads_per_sm} threads, {hardware.blocks_per_sm} blocks",
-        f"peak: f32 {si(hardware.fp32_flops, 'FLOP/s')}, f64 {si(hardware.fp64_flops, 'FLOP/s')}",
-        *([f"tensor cores: {tensor}"] if tensor else []),
-    ]
 
 
 def _present(context: Context) -> dict[str, object]:
@@ -319,12 +201,3 @@ def _effect(node: Node, other: Node | None, name: str) -> str:
     if node.time_us is None:
         return one_line(f"{verdict}: {node.evaluation.detail}")
     return f"{verdict}, {node.time_us:.2f} µs{_against(node, other, name)}"
-
-
-def si(value: float, unit: str) -> str:
-    """A quantity with a decimal prefix: 3.35 TB/s."""
-    prefixes: Sequence[tuple[float, str]] = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-    for size, prefix in prefixes:
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernelsearch.model import Context, Hardware, Proposal, Task, Teamwork
+from kernelsearch.model.roles import EVERY
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask
 from kernelsearch.propose.prompt import Prompt
-from kernelsearch.propose.roles import EVERY
+from kernelsearch.propose.system import system
+from kernelsearch.propose.wording import fill, one_line
 
 _MOST, _WORDS, _LINE = 6, 30, 240
 _DUTY = "You keep the lessons of a search that makes one kernel faster, one edit at a time."
@@ -40,16 +42,16 @@ def due(proposal: Proposal) -> bool:
 
 def write(context: Context, task: Task, hardware: Hardware) -> Prompt:
     """What the summariser is told."""
-    request = prompt.fill(
+    request = fill(
         "summariser.md.j2",
-        lessons=[prompt.one_line(line, _LINE) for line in context.lessons],
+        lessons=[one_line(line, _LINE) for line in context.lessons],
         lineage=prompt.lineage(context),
         siblings=prompt.tried(context),
         evidence=prompt.evidence(context.parent.evaluation),
         most=_MOST,
         words=_WORDS,
     )
-    return Prompt(system=prompt.system(task, hardware, _FORM, duty=_DUTY), request=request)
+    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
 
 
 def summarise(asking: Asking, written: Prompt) -> Teamwork:
@@ -57,5 +59,5 @@ def summarise(asking: Asking, written: Prompt) -> Teamwork:
     said, work = ask(asking, written, _Said)
     if said is None:
         return work
-    lines = (prompt.one_line(line, _LINE) for line in said.lessons if line.strip())
+    lines = (one_line(line, _LINE) for line in said.lessons if line.strip())
     return work + Teamwork(lessons=tuple(lines)[:_MOST])

@@ -14,11 +14,11 @@ from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable
 from kernelsearch.llm.base import RefusedReply
 from kernelsearch.llm.pool import Pool
 from kernelsearch.model import Attempt, Context, Hardware, Origin, Proposal, Task, Teamwork, Usage
+from kernelsearch.model.roles import CODER, DEBUGGER, JUDGE, PLANNER, SUMMARISER, check
 from kernelsearch.propose import debugger, judge, planner, summariser
 from kernelsearch.propose.ask import Asking
 from kernelsearch.propose.base import Draft, RefusedEdit, Repair, UnusableReply
 from kernelsearch.propose.model import ModelProposer, member
-from kernelsearch.propose.roles import CODER, DEBUGGER, JUDGE, PLANNER, SUMMARISER, check
 from kernelsearch.scrub import scrub
 
 _BREAK = "\n\n---\n\n"  # between the turns of a conversation on record

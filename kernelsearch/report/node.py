@@ -62,9 +62,23 @@ class NodeView:
     findings: tuple[Row, ...]
     stages: tuple[Row, ...]
     notes: tuple[str, ...]
+    team: tuple[str, ...]
     prompt: str
     reply: str
     usage: str
+
+
+def team(node: Node) -> tuple[str, ...]:
+    """What roles beside the coder brought, a sentence each."""
+    work = node.attempt.team
+    plan, told = work.plan, work.prediction
+    return (
+        *((f"planned: {plan.method}, against {plan.bottleneck}",) if plan else ()),
+        *((f"predicted: {told.speedup:.2f}x the parent, {told.risk:.0%} to fail; {told.reason}".removesuffix("; "),) if told else ()),
+        *(f"repaired: {each.verdict.value}: {words.first_line(each.detail)}" for each in work.mended),
+        *(f"lesson: {line}" for line in work.lessons),
+        *work.notes,
+    )
 
 
 class NodeViews:
@@ -132,6 +146,7 @@ class NodeViews:
             resources=() if evaluation is None else _resources(evaluation),
             findings=() if evaluation is None else _findings(evaluation),
             stages=() if evaluation is None else tuple(Row(k, (words.duration(v),)) for k, v in evaluation.seconds.items()),
+            team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
             prompt=self._cut(attempt.prompt),
             reply=self._cut(attempt.reply),

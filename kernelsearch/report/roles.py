@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kernelsearch.model import Node, Outcome, Prediction, Usage
+from kernelsearch.model.roles import CODER, ROLES
 from kernelsearch.playbook.outcome import speedup
-from kernelsearch.propose.roles import CODER, ROLES
 from kernelsearch.report.words import geometric_mean
 
 _RISKS = (0.0, 0.25, 0.5, 0.75, 1.0)

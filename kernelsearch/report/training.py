@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelsearch import digest
 from kernelsearch.model import Measurement, Node, Outcome
-from kernelsearch.propose.roles import CODER, DEBUGGER
+from kernelsearch.model.roles import CODER, DEBUGGER
 from kernelsearch.report import words
 from kernelsearch.report.view import Record
 from kernelsearch.scrub import scrub

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from kernelsearch.model import Confirmation, Evaluation, Node, Outcome, Profile, RunSpec, Usage, Verdict
+from kernelsearch.model.roles import ALONE
 from kernelsearch.model.run import LOCAL
-from kernelsearch.propose.roles import ALONE
 
 DASH = "–"
 _SPEED_OF_LIGHT = "speed of light %"  # as `diagnose` names the figure

@@ -32,7 +32,8 @@ from kernelsearch.model import (
     Verdict,
 )
 from kernelsearch.propose.edits import INSTRUCTIONS
-from kernelsearch.propose.prompt import Prompt, fence, one_line, repair, si, write
+from kernelsearch.propose.prompt import Prompt, repair, write
+from kernelsearch.propose.wording import fence, one_line, si
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 FORMAT = INSTRUCTIONS["search-replace"]

@@ -33,14 +33,15 @@ from kernelsearch.model import (
     Usage,
     Verdict,
 )
+from kernelsearch.model.roles import ALONE, chosen, questions
 from kernelsearch.propose import debugger, forecast, judge, open_proposer, planner, prompt, recorded, summariser
 from kernelsearch.propose.base import Draft, RefusedEdit, UnusableReply
 from kernelsearch.propose.book import book
 from kernelsearch.propose.lessons import Lessons
 from kernelsearch.propose.model import ModelProposer
-from kernelsearch.propose.roles import ALONE, chosen, questions
 from kernelsearch.propose.team import Team
 from kernelsearch.report import roles as report
+from kernelsearch.report.node import team as team_lines
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request
 from kernelsearch.workers.judged import Judged
@@ -346,3 +347,14 @@ def test_the_commands_show_roles_and_their_prompts(tmp_path: Path, capsys: pytes
     for target, role in (("row_softmax", "judge"), (f"{tmp_path}/run:4", "debugger"), ("row_softmax", "poet")):
         assert run(group, "kernelsearch", ["prompt", target, "--role", role, "--hardware", "h100"]) == 2
         assert capsys.readouterr().err
+
+
+def test_a_report_says_what_roles_brought():
+    done = tried(Scripted(PLAN, GOOD, PREDICTION, FIX), Site(Verdict.WRONG, Verdict.PASSED), "planner", "judge", "debugger")
+    lines = team_lines(replace(example.BASELINE, number=1, attempt=done))
+    assert lines == (
+        "planned: swap axes, against scattered loads",
+        "predicted: 1.50x the parent, 25% to fail; loads coalesce",
+        "repaired: wrong: wrong: here",
+    )
+    assert team_lines(example.BASELINE) == ()

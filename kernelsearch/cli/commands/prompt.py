@@ -41,8 +41,8 @@ def command(
     """
     from kernelsearch.cli.options import named_options
     from kernelsearch.model import Proposal
+    from kernelsearch.model.roles import DEBUGGER, JUDGE
     from kernelsearch.propose import forecast, preview
-    from kernelsearch.propose.roles import DEBUGGER, JUDGE
 
     task, context, gpu, run = _subject(subject, hardware)
     given = named_options(llm_option, base_url)
