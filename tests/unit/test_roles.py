@@ -41,6 +41,7 @@ from kernelsearch.propose.lessons import Lessons
 from kernelsearch.propose.model import ModelProposer
 from kernelsearch.propose.team import Team
 from kernelsearch.report import roles as report
+from kernelsearch.report import training
 from kernelsearch.report.node import team as team_lines
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request
@@ -358,3 +359,17 @@ def test_a_report_says_what_roles_brought():
         "repaired: wrong: wrong: here",
     )
     assert team_lines(example.BASELINE) == ()
+
+
+def test_training_data_has_the_coders_turn_and_no_repaired_one():
+    planned = tried(Scripted(PLAN, BAD, GOOD), Site(Verdict.PASSED), "planner")
+    turn = training._turn(replace(example.BASELINE, number=1, attempt=planned))
+    assert turn.answer == GOOD.strip() and turn.request.startswith("# The present kernel") and "method: swap axes" in turn.request
+    mended = tried(Scripted(GOOD, FIX), Site(Verdict.WRONG, Verdict.PASSED))
+    assert training._turn(replace(example.BASELINE, number=1, attempt=mended)) is None
+
+
+def test_texts_of_roles_are_recorded_without_keys():
+    key = "sk-" + "a" * 24
+    told = propose(Scripted(PLAN.replace("swap axes", key), GOOD, f"no JSON {{{key}"), "planner", "judge").team
+    assert key not in codec.dump_json(told) and told.plan.method == "[key removed]"
