@@ -69,8 +69,8 @@ def _faults(found: Task) -> Iterator[str]:
 
 def _cases(found: Task) -> Iterator[str]:
     verified = [case for case in found.cases if not case.timed]
-    if not found.timed_cases or len(verified) < 2:
-        yield "task.toml: cases: one large case with timed = true is needed, and two or more small ones without, one of them ragged"
+    if len(verified) < 2:
+        yield "task.toml: cases: beside the timed one, two or more small ones are needed without timed = true, one of them ragged"
     for case in verified:
         large = [arg.name for arg in found.args if arg.is_tensor and _elements(found, arg.name, case) > _VERIFIED]
         if large:
