@@ -32,7 +32,7 @@ def check_can_be_given(*, yes: bool) -> None:
 
 
 def before_it_runs(proposed: Proposed, *, yes: bool) -> None:
-    """Show the task and both sources, and ask. Raises `KernelSearchError` where the answer is no."""
+    """Show the task and all its files, and ask. Raises `KernelSearchError` where the answer is no."""
     _show(proposed)
     if not yes and not click.confirm("run reference.py here, and try the task?", default=False):
         raise KernelSearchError("declined: nothing of it was run, and no task was written; say it in other words to try again")
@@ -58,7 +58,7 @@ def _show(proposed: Proposed) -> None:
     for line in (*progress.described(task), *_facts(task)):
         click.echo(clean(line))
     tables.show_cases(task)
-    for name in ("baseline.cu", "reference.py"):
+    for name in ("task.toml", "baseline.cu", "reference.py"):  # the one that runs here is read last
         click.echo(clean(f"\n── {name}\n{proposed.files[name].rstrip()}"))
     click.echo(f"\n{RUNS_AS_YOU}")
 

@@ -4,6 +4,7 @@
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -229,6 +230,26 @@ def test_too_few_thoughts_are_asked_for_again():
     model = Scripted("THOUGHT: one\nplan", answers.THOUGHTS)
     found = synthesize.think(example.task(), example.HARDWARE, model, count=2, limits=synthesize.Limits())
     assert (len(found.thoughts), found.turns, found.usage.calls) == (2, 2, 2)
+
+
+def test_a_mailbox_writes_them_too(tmp_path):
+    def answer() -> None:
+        for number, text in ((1, "FILE: ../x"), (2, answers.task())):
+            prompt = tmp_path / "box" / f"{number:04}.prompt.md"
+            while not prompt.exists():
+                ended.wait(0.01)
+            (tmp_path / "draft").write_text(text)
+            (tmp_path / "draft").rename(prompt.with_name(f"{number:04}.answer.md"))
+
+    ended = threading.Event()
+    threading.Thread(target=answer, daemon=True).start()
+    model = synthesize.open_model(
+        f"mailbox:{tmp_path / 'box'}", {"poll_s": "0.01", "timeout_s": "60", "edit_format": "whole-file"}, tmp_path / "answers.jsonl"
+    )
+    found = synthesize.synthesize("row sums", model, agree, admit(), limits=synthesize.Limits())
+    assert found.turns == 2 and len((tmp_path / "answers.jsonl").read_text().splitlines()) == 2
+    assert "row sums" in (tmp_path / "box" / "0001.prompt.md").read_text()
+    assert "names a file" in (tmp_path / "box" / "0002.prompt.md").read_text()
 
 
 def test_the_rules_write_no_tasks(tmp_path):

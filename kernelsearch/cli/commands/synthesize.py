@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, price_notes, together
 from kernelsearch.model.run import LOCAL
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def command(
         consent.check_can_be_given(yes=yes)
     model = _model(spec, folder)
     view = views.open_view(as_json=False, quiet=quiet)
+    for note in price_notes(spec):
+        view.note(note)
     task, made = (inputs.subject(words).task, None) if problem else _task(words, model, folder, limits, spec, yes=yes)
     if spec.worker == LOCAL:
         device, remarks = inputs.device_for(task, spec.device)
