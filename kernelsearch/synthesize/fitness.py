@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _MODULES = ("numpy", "numpy.fft", "numpy.lib.stride_tricks", "numpy.linalg", "math")
 _WORDS = """
 open exec eval compile input breakpoint exit quit globals locals vars getattr setattr delattr memoryview help print SystemExit
-KeyboardInterrupt BaseException
+KeyboardInterrupt BaseException Exception
 """
 _ATTRIBUTES = """
 load loadtxt save savez savez_compressed savetxt genfromtxt fromfile tofile fromregex memmap open_memmap DataSource dump dumps npyio
@@ -106,6 +106,8 @@ def _used(node: ast.AST) -> str | None:
             if level or module not in _MODULES:
                 return f"imports from {module or '.'}"
             return next((f"imports {each.name}" for each in names if each.name == "*" or _hidden(each.name)), None)
+        case ast.ClassDef(name=name):
+            return f"defines a class {name}"  # of exceptions, none of which we would know
         case ast.Name(id=name) if name in _BUILTINS or name.startswith("__"):
             return f"uses {name}"
         case ast.Attribute(attr="random", value=ast.Name(id="np" | "numpy")):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kernelsearch import catalog, paths
 from kernelsearch.admission import Admission, Line
-from kernelsearch.errors import ReplyUnusable
+from kernelsearch.errors import ReplyUnusable, UsageError
 from kernelsearch.llm.base import LanguageModel
 from kernelsearch.model import Task, Usage
 from kernelsearch.propose.prompt import fence, one_line
@@ -60,7 +60,10 @@ def synthesize(words: str, model: LanguageModel, consent: Consent, court: Court,
         found = reading.files(answer)
         proposed = Proposed(task=fitness.task(found), files=found)
         consent(proposed)
-        admission = court(proposed.task)
+        try:
+            admission = court(proposed.task)
+        except UsageError as error:  # of what only shows when it runs, such as contents that make_inputs gets wrong
+            raise ReplyUnusable(str(error)) from error
         if not admission.admitted:
             raise ReplyUnusable("\n".join(sentence(line) for line in admission.faults[:_FAULTS]))
         return proposed, admission

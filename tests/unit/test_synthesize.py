@@ -87,6 +87,18 @@ def test_what_is_wrong_goes_back_until_it_is_right():
     assert "zeros, which should be: fails. y is zero (case c, normal inputs)" in second
 
 
+def test_what_the_court_cannot_even_begin_with_goes_back_too():
+    left = ["inputs.python: no array called x"]
+
+    def court(found):
+        if left:
+            raise UsageError(left.pop())
+        return admit()(found)
+
+    found, model = made(answers.task(), answers.task(), court=court)
+    assert found.turns == 2 and "no array called x" in model.heard[1][-1]
+
+
 def test_consent_comes_before_each_time_that_an_answer_is_run():
     order = []
 
@@ -164,6 +176,9 @@ def test_answers_that_are_no_files_say_why(answer, reason):
         ('shape = ["rows"]', 'shape = ["lines"]', "unknown name 'lines'"),
         ("reduction", "reducton", "unknown key"),
         ("[tolerance]", "[tolerance", "not valid TOML"),
+        ("rows = 512,", f"rows = {'9' * 5000},", "not valid TOML"),
+        ('["row-major"]', "[" * 5000 + "]" * 5000, "not valid TOML"),
+        ('shape = ["rows"]', 'shape = ["9**9**9**9"]', "exponent out of range"),
     ],
 )
 def test_a_task_file_that_cannot_be_says_why(old, new, reason):
@@ -184,6 +199,7 @@ def test_a_task_file_that_cannot_be_says_why(old, new, reason):
         ("().__class__.__bases__", "uses .__class__"),
         ("__import__('os')", "uses __import__"),
         ("raise SystemExit", "uses SystemExit"),
+        ("class Odd(ArithmeticError): pass", "defines a class Odd"),
         ("def (", "not Python"),
     ],
 )
