@@ -1,13 +1,18 @@
 """`kernelsearch synthesize` from words to judged thoughts on the emulated device, and what it refuses before any money is spent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import answers
 import pytest
 
-from kernelsearch import catalog
+import runs
+from kernelsearch import catalog, search
 from kernelsearch.cli import consent, group, run
+from kernelsearch.errors import UsageError
+from kernelsearch.formats import kernelbench
+from kernelsearch.model import Totals, Usage
 from kernelsearch.store.rundir import RunFolder
 
 WORDS = "weighted sums of rows, f32"
@@ -93,6 +98,24 @@ def test_a_task_that_is_there_is_not_replaced(capsys):
     Path("mine/task.toml").write_text("# mine\n")
     assert kernelsearch("synthesize", WORDS, "--llm", script("x"), "--yes", "--into", "mine") == 2
     assert "--into" in capsys.readouterr().err and Path("mine/task.toml").read_text() == "# mine\n"
+
+
+def test_a_python_file_that_is_no_problem_is_told_so_before_a_folder_is_made(monkeypatch, capsys):
+    monkeypatch.setattr(kernelbench, "load", lambda path, launcher=None: _raise(UsageError(f"{path}: no class Model")))
+    Path("mine.py").write_text("def softmax(x): ...\n")
+    assert kernelsearch("synthesize", "mine.py", "--llm", script("x")) == 2
+    assert "no class Model" in capsys.readouterr().err
+    assert not Path("mine-thoughts").exists()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_replay_that_began_further_on_is_resumed_behind_what_was_used():
+    spec = replace(runs.SPEC, proposer="replay:said.jsonl", proposer_options={"skip": "3", "by": "order"})
+    assert search._proposer_options(spec, Totals(usage=Usage(calls=2))) == {"skip": "5", "by": "order"}
+    assert search._proposer_options(spec, Totals()) == {"skip": "3", "by": "order"}
 
 
 def test_it_needs_a_model(capsys):

@@ -56,13 +56,16 @@ def command(
     spec = SearchOptions(**chosen).spec("", "")
     limits = Limits(repairs=repairs, budget=spec.budget, seed=spec.seed)
     folder, problem = _targets(words, into)
-    if problem is None:
+    task = None if problem is None else inputs.subject(words).task  # before a folder is made for what is said of it
+    if task is None:
         consent.check_can_be_given(yes=yes)
     model = _model(spec, folder)
     view = views.open_view(as_json=False, quiet=quiet)
     for note in price_notes(spec):
         view.note(note)
-    task, made = (inputs.subject(words).task, None) if problem else _task(words, model, folder, limits, spec, yes=yes)
+    made = None
+    if task is None:
+        task, made = _task(words, model, folder, limits, spec, yes=yes)
     if spec.worker == LOCAL:
         device, remarks = inputs.device_for(task, spec.device)
         spec = replace(spec, device=device)
@@ -117,7 +120,7 @@ def _task(words: str, model: LanguageModel, folder: Path, limits: Limits, spec: 
     consent.before_it_is_kept(made.admission, folder, yes=yes)
     for name in synthesize.FILES:
         put(folder / name, made.proposed.files[name])
-    click.echo(f"wrote        {', '.join(str(folder / name) for name in synthesize.FILES)}")
+    click.echo(f"wrote        {', '.join(str(folder / name) for name in synthesize.FILES)}; also for: kernelsearch optimize {folder}")
     return catalog.task(str(folder)), made
 
 
