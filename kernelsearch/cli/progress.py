@@ -97,7 +97,7 @@ def described(task: Task) -> list[str]:
     outputs = ", ".join(map(_tensor, task.outputs))
     entry = f"{task.entry}({', '.join(arg.name for arg in task.args)})" if task.entry else ", ".join(arg.name for arg in task.args)
     reference = "the baseline itself" if task.reference is None else task.reference.function
-    lines = [f"{task.name:<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
+    lines = [f"{f'{task.name} ':<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
     lines.append(f"{'':<{NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
     return lines + [f"{'':<{NAME}}assumed {text}" for text in task.assumptions]
 
