@@ -47,6 +47,7 @@ from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder
 from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
+from kernelsearch.strategy.rooted import rooted
 from kernelsearch.workers.base import Request, Site, Worker
 from kernelsearch.workers.heard import Heard
 from kernelsearch.workers.local import LocalWorker
@@ -302,15 +303,16 @@ class _Tools:
         """`rewards`: what the run began with, where that was recorded."""
         return cls(
             proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent), roles=spec.roles),
-            strategy=open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options),
+            strategy=rooted(open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options), spec.thoughts, seed=spec.seed),
             rewards=rewards or catalog.reward_profile(spec.reward),
         )
 
 
 def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
-    """A resumed replay goes on behind the answers that were used up."""
+    """A resumed replay goes on behind the answers that were used up, and those that were skipped from the start."""
     if spec.proposer.startswith("replay:") and spent.usage.calls:
-        return {"skip": str(spent.usage.calls), **spec.proposer_options}
+        before = spec.proposer_options.get("skip", "0")
+        return {**spec.proposer_options, "skip": str(spent.usage.calls + (int(before) if before.isdigit() else 0))}
     return spec.proposer_options
 
 

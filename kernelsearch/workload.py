@@ -40,7 +40,7 @@ _plans_lock = threading.Lock()
 _MOST_PLANS = 512
 # What a user's Python file may raise; anything else is not about its contents.
 _VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
-_REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, SyntaxError)
+_REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, StopIteration, SyntaxError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ class LiveView:
                 self._progress.add(event)
                 if event.node.number == 0:
                     self._table_head(self._progress)
-                else:
+                elif progress.told(event.node):
                     self._row(event.node, self._progress)
             case Warned():
                 self._console.print(Text(words.clean(f"warning: {event.text}"), "yellow"))

@@ -155,3 +155,14 @@ def limits(budget: int | None, minutes: float | None, usd: float | None, tokens:
     if budget is None and minutes is None and usd is None and tokens is None:
         return None
     return Budget(candidates=budget, minutes=minutes, usd=usd, tokens=tokens)
+
+
+def price_notes(spec: RunSpec) -> list[str]:
+    """What is to be said of a limit in money that cannot be kept."""
+    from kernelsearch.propose.forecast import unpriced
+
+    if spec.budget.usd is None:
+        return []
+    names = unpriced(spec.proposer, spec.proposer_options)
+    end = "so --usd ends this run only where the server sends its own bill; add the model to profiles/models/, or set --tokens"
+    return [f"warning: no price is known for {name}, {end}" for name in names]

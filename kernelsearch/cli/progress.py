@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kernelsearch.model import Arg, Budget, Node, Task, Totals
+from kernelsearch.model import Arg, Budget, Node, Outcome, Task, Totals
 from kernelsearch.model.run import LOCAL, SPOOL
 from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
@@ -97,7 +97,7 @@ def described(task: Task) -> list[str]:
     outputs = ", ".join(map(_tensor, task.outputs))
     entry = f"{task.entry}({', '.join(arg.name for arg in task.args)})" if task.entry else ", ".join(arg.name for arg in task.args)
     reference = "the baseline itself" if task.reference is None else task.reference.function
-    lines = [f"{task.name:<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
+    lines = [f"{f'{task.name} ':<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
     lines.append(f"{'':<{NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
     return lines + [f"{'':<{NAME}}assumed {text}" for text in task.assumptions]
 
@@ -135,6 +135,11 @@ def _spread(node: Node) -> str:
     return f" ± {words.percent(measurement.spread / 2, 1)}" if measurement is not None and measurement.spread else ""
 
 
+def told(node: Node) -> bool:
+    """Whether an attempt has a line of its own. That nothing was left to try is counted at the end instead."""
+    return node.attempt.outcome is not Outcome.EXHAUSTED
+
+
 def columns(unit: str) -> str:
     """The heading over the attempts."""
     return row(("#", "from", "directive", "verdict", unit, "x", "SOL", "what changed on the hardware"))
@@ -156,6 +161,8 @@ def tail(result: Result, progress: Progress, *, report: str, kept: str | None) -
     if kept:
         lines.append(f"{'kept':<{NAME}}{kept}{_flags(result.best, result.baseline)}")
     lines.append(f"{'ended':<{NAME}}{result.ended} · {cost}")
+    if spent := sum(not told(node) for node in progress.nodes):
+        lines.append(f"{'used up':<{NAME}}{words.count(spent, 'kernel')}: nothing was left to try there that had not been judged")
     if started.environment.sandbox.startswith("none"):
         lines.append(f"{'unsafe':<{NAME}}candidates ran without a sandbox, as --unsafe allowed")
     return [*lines, f"{'report':<{NAME}}{report}"]

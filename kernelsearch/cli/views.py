@@ -74,7 +74,7 @@ class PlainView(_Base):
                 self._progress.add(event)
                 if event.node.number == 0:
                     self._table_head(self._progress)
-                elif not self._quiet:
+                elif not self._quiet and progress.told(event.node):
                     self._say(progress.row(self._progress.cells(event.node)))
             case Warned():
                 self.note(f"warning: {event.text}")

@@ -314,7 +314,7 @@ def _python_name(text: str) -> tuple[str, str]:
 def _table(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits, and of nesting without end
         raise UsageError(f"{where}: not valid TOML: {error}") from error
 
 

@@ -22,7 +22,7 @@ from kernelsearch.model.hardware import Calibration, Hardware, Peak
 from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, TimeKind
 from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, Profile, Resource, Thresholds
 from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
-from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Totals
+from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Thought, Totals
 from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
 from kernelsearch.model.team import Mended, Plan, Prediction, Teamwork
 
@@ -83,6 +83,7 @@ __all__ = [
     "Teamwork",
     "Term",
     "TermKind",
+    "Thought",
     "Thresholds",
     "TimeKind",
     "Tolerance",

@@ -77,6 +77,14 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """One way to implement a task, before anybody has written it: a short name, and the plan in lines."""
+
+    title: str
+    plan: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
     """Everything chosen before a run starts. Two runs with equal specs on the emulated device give equal journals
     (times of day apart) when `parallel` is 1 and the proposer is deterministic."""
@@ -91,6 +99,7 @@ class RunSpec:
     proposer: str = "rules"  # "rules", or provider:model as in `anthropic:claude-…`, `replay:PATH`, `mailbox:DIR`
     proposer_options: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ALONE  # whom a model is asked as; the coder is always among them
+    thoughts: tuple[Thought, ...] = ()  # what is tried on the baseline first, each once, before the strategy is asked
     playbook: str = "bandit"  # who names the directive of a proposal: "bandit", or "none" for nobody
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off

@@ -86,7 +86,7 @@ def forecast(written: Prompt, spec: str, options: Mapping[str, str], *, roles: S
     tokens = Tokens(input=system + request, output=answer)
     models = tuple(
         Asked(name=name, share=share, known=found.known, usd=found.usd(tokens), date=found.price.date if found.price else "")
-        for share, name, found in priced(spec, options=_theirs(options))
+        for share, name, found in priced(spec, options=of_the_model(options))
     )
     return Forecast(system_tokens=system, request_tokens=request, answer_tokens=answer, models=models, questions=questions(roles))
 
@@ -105,9 +105,9 @@ def unpriced(spec: str, options: Mapping[str, str]) -> tuple[str, ...]:
     """The models whose calls cannot be counted in money."""
     if spec == "rules":
         return ()
-    return tuple(name for _, name, found in priced(spec, options=_theirs(options)) if not found.known)
+    return tuple(name for _, name, found in priced(spec, options=of_the_model(options)) if not found.known)
 
 
-def _theirs(options: Mapping[str, str]) -> dict[str, str]:
+def of_the_model(options: Mapping[str, str]) -> dict[str, str]:
     """The options of the model, without the proposer's own."""
     return {name: value for name, value in options.items() if name not in _OURS}

@@ -240,4 +240,8 @@ def command(spec: RunSpec) -> str:
             parts += [option, str(value) if not isinstance(value, float) else f"{value:g}"]
     for name, number in spec.strategy_options.items():
         parts += ["--strategy-option", f"{name}={number:g}"]
-    return " ".join([*parts, "--unsafe"] if spec.unsafe else parts)
+    if spec.unsafe:
+        parts.append("--unsafe")
+    if spec.thoughts:
+        parts.append(f"# without the {count(len(spec.thoughts), 'thought')} that it began with: these are in run.json alone")
+    return " ".join(parts)

@@ -46,7 +46,7 @@ SUMMARIES = {
 def open_strategy(name: str, *, seed: int, options: Mapping[str, float]) -> Strategy:
     """The strategy called `name`. Raises `UsageError` for an unknown name or option."""
     if name not in STRATEGIES:
-        raise UsageError(f"unknown strategy {name!r}; one of {', '.join(STRATEGIES)}")
+        raise UsageError(f"unknown strategy {name!r}; one of {', '.join((*STRATEGIES, AUTO))}")
     try:
         return STRATEGIES[name](seed=seed, **options)
     except TypeError as error:

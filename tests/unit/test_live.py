@@ -11,8 +11,9 @@ from rich.console import Console
 import runs
 from kernelsearch.cli.live import LiveView, bar, best_path, tally
 from kernelsearch.cli.progress import Progress
-from kernelsearch.model import Budget, Totals, Usage
-from kernelsearch.search import NodeDone, Started, Warned
+from kernelsearch.cli.views import PlainView
+from kernelsearch.model import Attempt, Budget, Node, Outcome, Proposal, Totals, Usage
+from kernelsearch.search import NodeDone, Result, Started, Warned
 
 
 @pytest.fixture
@@ -80,3 +81,19 @@ def test_on_a_narrow_terminal_the_head_wraps_between_words():
     prose = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]|\r|judging the baseline …", "", console.file.getvalue())
     assert max(map(len, prose.splitlines())) <= 60
     assert "modelled: nothing below was measured" in " ".join(prose.split())
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_kernel_with_nothing_left_to_try_has_no_row_and_is_counted_at_the_end(console, live: bool, capsys):
+    with LiveView(console) if live else PlainView() as view:
+        view.watch(started())
+        done = list(events())
+        spent = Attempt(proposal=Proposal(ticket=90, parent=1, seed=0), outcome=Outcome.EXHAUSTED, detail="all tried")
+        more = replace(done[-1], node=Node(number=len(done), attempt=spent))
+        for event in [*done, more]:
+            view.watch(event)
+    result = Result(folder=Path("r"), baseline=done[0].node, best=done[-1].best, totals=done[-1].totals, ended="budget")
+    view.finish(result, report="r/report.html", kept=None)
+    shown = console.file.getvalue() if live else capsys.readouterr().out
+    assert "used up" in shown and "1 kernel: nothing was left to try" in shown
+    assert "all tried" not in shown and not re.search(r"^ *\d+ +1 +no edit", shown, re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 
 import runs
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Budget
+from kernelsearch.model import Budget, Thought
 from kernelsearch.report import diff, export, html, words
 from kernelsearch.report.view import Record, best_of, build, counts, lineage
 from kernelsearch.store.rundir import RunFolder
@@ -184,7 +184,12 @@ def test_command_makes_the_run_again():
     assert text.startswith("kernelsearch optimize softmax --llm rules --device emulated")
     for part in ("--budget 24", "--minutes 1.5", "--seed 3", "--base-url http://127.0.0.1:1"):
         assert part in text
-    assert "--usd" not in text
+    assert "--usd" not in text and "#" not in text
+
+
+def test_command_says_what_it_leaves_out():
+    spec = replace(runs.SPEC, thoughts=(Thought(title="a warp for each row", plan="shuffles"),))
+    assert words.command(spec).endswith("# without the 1 thought that it began with: these are in run.json alone")
 
 
 @pytest.mark.parametrize("suffix", export.FORMATS)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, together
+from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, price_notes, together
 from kernelsearch.model.run import LOCAL
-
-if TYPE_CHECKING:
-    from kernelsearch.model import RunSpec
 
 
 @click.command(name="optimize", short_help="Search for a faster version of a kernel.")
@@ -60,17 +57,7 @@ def command(
         session.check_free(output, force=force)
     folder = session.new_folder(task.name, out)
     view = views.open_view(as_json=as_json, quiet=quiet)
-    for note in (*subject.notes, *remarks, *_price_notes(spec)):
+    for note in (*subject.notes, *remarks, *price_notes(spec)):
         view.note(note)
     with inputs.named(subject):
         session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
-
-
-def _price_notes(spec: RunSpec) -> list[str]:
-    from kernelsearch.propose.forecast import unpriced
-
-    if spec.budget.usd is None:
-        return []
-    names = unpriced(spec.proposer, spec.proposer_options)
-    end = "so --usd ends this run only where the server sends its own bill; add the model to profiles/models/, or set --tokens"
-    return [f"warning: no price is known for {name}, {end}" for name in names]
