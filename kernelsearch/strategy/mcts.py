@@ -12,6 +12,8 @@ further, for an edit that costs time now may be what the next one needs. A kerne
 - Noise: a share `refresh` of attempts tries again what cannot be told from the best; values are means over trials.
 - `carry`: the share of edits that take over a directive which paid in another branch.
 - Virtual loss: an attempt under way counts as a visit worth nothing, so that parallel attempts spread.
+- Nothing answers stagnation. Crossovers, kicks, climbs begun anew and a `c` that grows were tried on rugged spaces; several
+  were worse, and the one that looked better was not on fresh seeds (benchmarks/README.md, "Strategies").
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ Which round an attempt belongs to follows from its ticket, so that answers may c
 - `refresh`: the share of attempts that try a contender again. The paper does it at every turn, which doubles the evaluations; we only
   where intervals overlap, since our times come in pairs and have little noise.
 - `lessons`: 1 adds to each proposal what worked and what failed so far.
+- Nothing answers stagnation: what was tried did not help, as in `mcts`; a bonus that grew with it was clearly worse.
 """
 
 from __future__ import annotations
