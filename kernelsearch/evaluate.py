@@ -85,30 +85,24 @@ def examine(candidate: Candidate, task: Task, lab: Lab, *, until: str, watch: Ca
     """
     trail = _Trail(candidate, task, lab, watch=watch, until=until)
     try:
-        return _judge(trail, None, lambda code: None)
+        return _judge(trail, None, none_known)
     except _Enough:
         return trail.end(Verdict.PASSED) if trail.measurement is not None else trail.halfway()
 
 
 def _judge(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation:
-    candidate, task, lab = trail.candidate, trail.task, trail.lab
+    task = trail.task
     try:
-        trail.note(guard.check(candidate, task))
-        with trail.stage("build"):
-            build = trail.built(lab.toolchain.build(candidate, task))
-        trail.note(guard.inspect(build, task))
+        build = _built(trail)
         build = trail.built(replace(build, code=guard.code_digest(build, task)))
         if (twin := known(build.code)) is not None:
             return twin
-        with trail.stage("verify"):
-            _verify(build, trail)
-        with trail.stage("measure"):
-            measurement = _measure(build, trail)
+        measurement = _tried(build, trail)
         if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
             with trail.stage("confirm"):
                 _confirm(build, measurement, incumbent, trail)
         with trail.stage("profile"):
-            trail.profile = diagnose.run(build, task, lab, measurement, None if incumbent is None else incumbent.measurement)
+            trail.profile = diagnose.run(build, task, trail.lab, measurement, None if incumbent is None else incumbent.measurement)
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
@@ -119,17 +113,27 @@ def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation
     trail = _Trail(candidate, task, lab)
     again = digest.of_text("trial", str(trial), lab.secret, digest.candidate(candidate))
     try:
-        trail.note(guard.check(candidate, task))
-        with trail.stage("build"):
-            build = trail.built(lab.toolchain.build(candidate, task))
-        trail.note(guard.inspect(build, task))
-        with trail.stage("verify"):
-            _verify(build, trail, again)
-        with trail.stage("measure"):
-            _measure(build, trail, again)
+        _tried(_built(trail), trail, again)
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
+
+
+def _built(trail: _Trail) -> Build:
+    """Built, and looked at by the guard before and behind it."""
+    trail.note(guard.check(trail.candidate, trail.task))
+    with trail.stage("build"):
+        build = trail.built(trail.lab.toolchain.build(trail.candidate, trail.task))
+    trail.note(guard.inspect(build, trail.task))
+    return build
+
+
+def _tried(build: Build, trail: _Trail, again: str = "") -> Measurement:
+    """Verified and timed."""
+    with trail.stage("verify"):
+        _verify(build, trail, again)
+    with trail.stage("measure"):
+        return _measure(build, trail, again)
 
 
 def _verify(build: Build, trail: _Trail, again: str = "") -> None:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,19 +45,19 @@ class GpuLock:
     @contextmanager
     def alone(self, *, quiet: bool) -> Iterator[None]:
         """Hold the GPU."""
-        with ExitStack() as held:
-            with _locked(self.turn):
-                held.enter_context(_locked(self.job))
-            if quiet:
-                held.enter_context(_locked(self.quiet))
+        with self._at_turn(fcntl.LOCK_EX), _locked(self.quiet) if quiet else nullcontext():
             yield
 
-    @contextmanager
-    def beside(self) -> Iterator[None]:
+    def beside(self) -> AbstractContextManager[None]:
         """Share the GPU with others that need not be alone: nothing is timed meanwhile."""
+        return self._at_turn(fcntl.LOCK_SH)
+
+    @contextmanager
+    def _at_turn(self, how: int) -> Iterator[None]:
+        """`job`, taken in the order in which it was asked for."""
         with ExitStack() as held:
             with _locked(self.turn):
-                held.enter_context(_locked(self.job, fcntl.LOCK_SH))
+                held.enter_context(_locked(self.job, how))
             yield
 
 
