@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 
 from kernelsearch.device.base import Call, KernelCounters
 from kernelsearch.model import Build, Form, Task
+from kernelsearch.sanitizer.command import HARNESS
+from kernelsearch.sanitizer.records import plain
 from kernelsearch.toolchain.ptxas import plain_name
 
 DURATION = "gpu__time_duration.sum"
 GRID = "launch__grid_size"
-_OURS = re.compile(r"ks_(prepare|inspect|digest|shared|copy)\b|cupy_\w+")
+_LIBRARY = re.compile(r"cupy_\w+")  # of the library that our runner uses
 
 
 def own(launches: Sequence[KernelCounters], build: Build, task: Task, call: Call) -> tuple[KernelCounters, ...]:
@@ -29,14 +31,11 @@ def own(launches: Sequence[KernelCounters], build: Build, task: Task, call: Call
     return tuple(
         launch
         for launch in launches
-        if not _OURS.match(name := plain(launch.kernel)) and (not known or name in known) and _fits(launch, grids.get(name))
+        if (name := plain(launch.kernel)) not in HARNESS
+        and not _LIBRARY.match(name)
+        and (not known or name in known)
+        and _fits(launch, grids.get(name))
     )
-
-
-def plain(kernel: str) -> str:
-    """The name alone of a kernel as a profiler prints it: "void n::scale<float>(float *, int)" is "scale"."""
-    head = kernel.split("(anonymous namespace)::")[-1].split("(")[0].split("<")[0]
-    return (head.split() or [""])[-1].split("::")[-1]
 
 
 def heaviest(kernels: Sequence[KernelCounters]) -> KernelCounters:

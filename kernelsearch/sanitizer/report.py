@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from kernelsearch.model import Hazard
 from kernelsearch.sanitizer import doubt
-from kernelsearch.sanitizer.command import ERRORS_FOUND
+from kernelsearch.sanitizer.command import ERRORS_FOUND, HARNESS
 from kernelsearch.sanitizer.records import Frame, Record, records, tool_lines
 
-_HARNESS = ("ks_prepare", "ks_inspect", "ks_digest", "ks_shared", "ks_copy")  # sandbox/runner/support.cu
 _HEADERS = (".h", ".hh", ".hpp", ".cuh", ".inl", ".inc")
 _SUMMARY = re.compile(r"(?:ERROR SUMMARY: ([\d,]+) errors?|RACECHECK SUMMARY: ([\d,]+) hazards? displayed \(.*\))$")
 _UNPRINTED = re.compile(r"([\d,]+) \w+ (?:was|were) not printed")
@@ -64,7 +63,7 @@ def parse(text: str, tool: str, *, kernels: Collection[str] = (), returncode: in
 def _counts(record: Record, kernels: Collection[str]) -> bool:
     """Whether the record speaks of the candidate. Races come without the frames that lead to their kernel: there only ours is let off."""
     names = [frame.function for frame in record.frames]
-    if _HOST.match(record.headline) or any(name.partition("(")[0] in _HARNESS and name not in kernels for name in names):
+    if _HOST.match(record.headline) or any(name.partition("(")[0] in HARNESS and name not in kernels for name in names):
         return False
     race = any(frame.access for frame in record.frames)
     return race or not names or not kernels or any(name in kernels for name in names)

@@ -11,7 +11,7 @@ from numpy_lab import BUILD, lab, matrix_task
 
 from kernelsearch import catalog, diagnose
 from kernelsearch.device.base import Call, KernelCounters, ProfileResult
-from kernelsearch.diagnose.chosen import own, plain
+from kernelsearch.diagnose.chosen import own
 from kernelsearch.diagnose.run import LAUNCHES
 from kernelsearch.lab import Lab
 from kernelsearch.model import (
@@ -32,6 +32,7 @@ from kernelsearch.model import (
     Task,
     TimeKind,
 )
+from kernelsearch.sanitizer.records import plain
 
 DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
 NS = "gpu__time_duration.sum"
