@@ -21,7 +21,7 @@ def of_text(*parts: str) -> str:
 
 
 def task(value: Task) -> str:
-    """Covers every field that changes what is computed or judged, so not `notes` and `assumptions`."""
+    """Covers every field that changes what is computed or judged, so not `notes` and `assumptions`, nor what is marked `NO_IDENTITY`."""
     return of_text(_canonical(dataclasses.replace(value, notes="", assumptions=())))
 
 
@@ -36,7 +36,7 @@ def _canonical(value: object) -> str:
     if isinstance(value, enum.Enum):
         return repr(value.value)
     if dataclasses.is_dataclass(value):
-        fields = (f"{f.name}={_canonical(getattr(value, f.name))}" for f in dataclasses.fields(value))
+        fields = (f"{f.name}={_canonical(getattr(value, f.name))}" for f in dataclasses.fields(value) if f.metadata.get("identity", True))
         return f"{type(value).__name__}({','.join(fields)})"
     if isinstance(value, tuple):
         return f"({','.join(_canonical(item) for item in value)})"

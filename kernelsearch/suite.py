@@ -7,37 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kernelsearch import search
 from kernelsearch.errors import BaselineFailed
 from kernelsearch.model import RunSpec, Task
+from kernelsearch.model.suite import Row
 from kernelsearch.search import Event, Result, Started, Watch
 from kernelsearch.store.rundir import RunFolder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What came of one task. Times in µs, of the kind that `time_kind` tells; `failure` is empty unless there was no search.
-
-    `interval` bounds the speed-up, where it was found from pairs.
-    """
-
-    task: str
-    suite: str
-    folder: str
-    time_kind: str = ""
-    baseline_us: float | None = None
-    best_us: float | None = None
-    speedup: float | None = None
-    interval: tuple[float, float] | None = None
-    candidates: int = 0
-    seconds: float = 0.0
-    usd: float = 0.0
-    steps: str = ""  # the edits from the baseline to the best
-    ended: str = ""
-    failure: str = ""
 
 
 def run(

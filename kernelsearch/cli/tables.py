@@ -12,8 +12,8 @@ from rich.text import Text
 from kernelsearch import guard
 from kernelsearch.evaluate import Halfway
 from kernelsearch.model import Check, Evaluation, Finding, Measurement, Profile, Task
+from kernelsearch.model.suite import Row
 from kernelsearch.report import evidence, timing, words
-from kernelsearch.suite import Row
 
 _WALLS = ("user", "system calls", "memory and processes")  # facts by which a sandbox tells what it achieved
 _WIDE = 160  # columns to use when the output is not a terminal and has no width of its own

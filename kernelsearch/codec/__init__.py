@@ -32,6 +32,7 @@ from kernelsearch.model import (
     Task,
     Thresholds,
     Tolerance,
+    Yardstick,
 )
 from kernelsearch.model.reward import ladder
 
@@ -145,6 +146,7 @@ def task_from_toml(text: str, *, where: str, read: Callable[[str], str]) -> Task
             policy=Policy(libraries=file.policy.libraries, fast_math=file.policy.fast_math),
             notes=file.notes,
             assumptions=file.assumptions,
+            yardstick=_yardstick(file, at, read),
         ),
     )
 
@@ -208,6 +210,11 @@ class _ReferenceTable(_Table):
     python: str
 
 
+class _YardstickTable(_Table):
+    python: str
+    library: str = "torch"
+
+
 class _ToleranceTable(_Table):
     reduction: Formula = 1
     rtol: float | None = Field(default=None, ge=0)
@@ -245,6 +252,7 @@ class _TaskFile(_Table):
     tolerance: _ToleranceTable = _ToleranceTable()
     cost: _CostTable = _CostTable()
     policy: _PolicyTable = _PolicyTable()
+    yardstick: _YardstickTable | None = None
 
 
 class _MetricFile(_Table):
@@ -302,6 +310,14 @@ def _reference(file: _TaskFile, at: _At, read: Callable[[str], str]) -> Referenc
         if other != path:
             raise UsageError(f"{at.where}: inputs.python: must be in {path}, where the reference is, not in {other}")
     return Reference(source=at("reference.python", lambda: read(path)), function=function, inputs=inputs)
+
+
+def _yardstick(file: _TaskFile, at: _At, read: Callable[[str], str]) -> Yardstick | None:
+    if (table := file.yardstick) is None:
+        return None
+    path, function = at("yardstick.python", lambda: _python_name(table.python))
+    source = at("yardstick.python", lambda: read(path))
+    return at("yardstick", lambda: Yardstick(library=table.library, source=source, function=function))
 
 
 def _python_name(text: str) -> tuple[str, str]:

@@ -23,7 +23,21 @@ from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, Ti
 from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, Profile, Resource, Thresholds
 from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Thought, Totals
-from kernelsearch.model.task import Arg, ArgKind, Case, Cost, Distribution, DType, Form, Policy, Reference, Task, Tolerance, TorchCall
+from kernelsearch.model.task import (
+    Arg,
+    ArgKind,
+    Case,
+    Cost,
+    Distribution,
+    DType,
+    Form,
+    Policy,
+    Reference,
+    Task,
+    Tolerance,
+    TorchCall,
+    Yardstick,
+)
 from kernelsearch.model.team import Mended, Plan, Prediction, Teamwork
 
 __all__ = [
@@ -91,4 +105,5 @@ __all__ = [
     "Totals",
     "Usage",
     "Verdict",
+    "Yardstick",
 ]

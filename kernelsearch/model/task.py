@@ -1,6 +1,6 @@
 """What is to be computed, on what, and how exactly: everything about a task but the candidate's source.
 
-Identity: `digest` of the task covers all fields but `notes` and `assumptions`. Shapes are in elements, row-major.
+Identity: `digest` of the task covers all fields but `notes`, `assumptions` and `yardstick`. Shapes are in elements, row-major.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model.expression import Expression, Number
+
+NO_IDENTITY = {"identity": False}  # metadata of a field that changes nothing of what is computed or judged: digests leave it out
 
 
 class DType(enum.Enum):
@@ -191,6 +193,23 @@ class TorchCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Yardstick:
+    """What a library takes for the same: a trusted Python function, timed beside a search and never shown to a candidate.
+
+    Called as `function(library, **inputs, **sizes, **scalars)` with the library's module (torch, or cupy) and its tensors of the task's
+    own dtypes and shapes; returns one tensor, or a dict of tensors by output name. It may not write its inputs.
+    """
+
+    library: str
+    source: str
+    function: str
+
+    def __post_init__(self) -> None:
+        if self.library not in ("torch", "cupy"):
+            raise UsageError(f"yardstick library {self.library!r}; one of torch, cupy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a candidate may use beyond plain CUDA C++."""
 
@@ -221,6 +240,7 @@ class Task:
     policy: Policy = Policy()
     notes: str = ""
     assumptions: tuple[str, ...] = ()
+    yardstick: Yardstick | None = field(default=None, metadata=NO_IDENTITY)
 
     def __post_init__(self) -> None:
         names = [arg.name for arg in self.args]

@@ -1,10 +1,14 @@
 """Task files: what they mean, and how faults in them are named."""
 
+import dataclasses
+import shutil
+from pathlib import Path
+
 import pytest
 
-from kernelsearch import codec
+from kernelsearch import catalog, codec, digest, paths
 from kernelsearch.errors import UsageError
-from kernelsearch.model import ArgKind, Distribution, DType, Form, Task
+from kernelsearch.model import ArgKind, Distribution, DType, Form, Task, Yardstick
 
 GOOD = """
 name = "scale"
@@ -123,3 +127,28 @@ def test_profiles_refuse_unknown_and_missing_keys() -> None:
     with pytest.raises(UsageError, match="r.toml: weights.speed: "):
         codec.reward_profile_from_toml('[weights]\nspeed = "much"', "r", where="r.toml")
     assert codec.metric_set_from_toml('[metrics]\na = "what a tells"', "m", where="m.toml").metrics == {"a": "what a tells"}
+
+
+def test_a_yardstick_is_read_and_changes_no_identity(tmp_path: Path) -> None:
+    task = catalog.task("core/row_softmax")
+    with_it = dataclasses.replace(task, yardstick=Yardstick(library="torch", source="def f(torch, x): ...", function="f"))
+    assert digest.task(with_it) == digest.task(task)
+    file = _written(tmp_path, '[yardstick]\npython = "yard.py:softmax"\n')
+    (tmp_path / "yard.py").write_text("def softmax(torch, x, **_): return torch.softmax(x, -1)\n")
+    read = catalog.task(str(file)).yardstick
+    assert read is not None
+    assert (read.library, read.function) == ("torch", "softmax")
+
+
+def test_a_yardstick_of_an_unknown_library_is_refused(tmp_path: Path) -> None:
+    file = _written(tmp_path, '[yardstick]\nlibrary = "numpy"\npython = "yard.py:softmax"\n')
+    (tmp_path / "yard.py").write_text("")
+    with pytest.raises(UsageError, match="one of torch, cupy"):
+        catalog.task(str(file))
+
+
+def _written(folder: Path, more: str) -> Path:
+    shutil.copytree(paths.data("tasks") / "core" / "row_softmax", folder, dirs_exist_ok=True)
+    file = folder / "task.toml"
+    file.write_text(file.read_text() + more)
+    return file

@@ -27,6 +27,7 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
     from kernelsearch import digest, suite
     from kernelsearch.cli import health, inputs, session, tables
     from kernelsearch.model import RunSpec, Task
+    from kernelsearch.model.suite import Row
     from kernelsearch.report import html
     from kernelsearch.report.words import clean
     from kernelsearch.search import Event, Started, Warned
@@ -51,7 +52,7 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
             case Warned():
                 click.echo(clean(f"warning: {event.text}"), err=True)
 
-    def told(row: suite.Row) -> None:
+    def told(row: Row) -> None:
         report = "" if row.failure else str(html.write(Path(row.folder)))
         click.echo(json.dumps({**asdict(row), "report": report}) if as_json else tables.bench_line(row, report))
 
