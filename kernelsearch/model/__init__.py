@@ -23,6 +23,7 @@ from kernelsearch.model.measurement import CaseTiming, Interval, Measurement, Ti
 from kernelsearch.model.profile import Bottleneck, HotLine, Metric, MetricSet, Profile, Resource, Thresholds
 from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Thought, Totals
+from kernelsearch.model.suite import Row
 from kernelsearch.model.task import (
     Arg,
     ArgKind,
@@ -91,6 +92,7 @@ __all__ = [
     "Resource",
     "Reward",
     "RewardProfile",
+    "Row",
     "RunSpec",
     "Scratch",
     "Task",
