@@ -2,7 +2,8 @@
 
 #include <cuda_bf16.h>
 
-__global__ void contraction(const __nv_bfloat16* a, const __nv_bfloat16* b, __nv_bfloat16* c, int ni, int nj, int nk, int nl, int nm, int nn) {
+__global__ void contraction(const __nv_bfloat16* a, const __nv_bfloat16* b, __nv_bfloat16* c, int ni, int nj, int nk, int nl,
+                            int nm, int nn) {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= ni * nj * nk * nl) return;
 
@@ -19,7 +20,8 @@ __global__ void contraction(const __nv_bfloat16* a, const __nv_bfloat16* b, __nv
     c[at] = __float2bfloat16(sum);
 }
 
-extern "C" void solve(const __nv_bfloat16* a, const __nv_bfloat16* b, __nv_bfloat16* c, int ni, int nj, int nk, int nl, int nm, int nn) {
+extern "C" void solve(const __nv_bfloat16* a, const __nv_bfloat16* b, __nv_bfloat16* c, int ni, int nj, int nk, int nl, int nm,
+                      int nn) {
     int count = ni * nj * nk * nl;
     contraction<<<(count + 255) / 256, 256>>>(a, b, c, ni, nj, nk, nl, nm, nn);
 }

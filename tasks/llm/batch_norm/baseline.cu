@@ -20,7 +20,8 @@ __device__ float block_sum(float value) {
     return result;
 }
 
-__global__ void batch_norm(const float* x, const float* gamma, const float* beta, float* y, int batch, int channels, int pixels, float eps) {
+__global__ void batch_norm(const float* x, const float* gamma, const float* beta, float* y, int batch, int channels, int pixels,
+                           float eps) {
     int channel = blockIdx.x, count = batch * pixels;
     float sum = 0.0f;
     for (int image = 0; image < batch; ++image) {
@@ -48,6 +49,7 @@ __global__ void batch_norm(const float* x, const float* gamma, const float* beta
     }
 }
 
-extern "C" void solve(const float* x, const float* gamma, const float* beta, float* y, int batch, int channels, int pixels, float eps) {
+extern "C" void solve(const float* x, const float* gamma, const float* beta, float* y, int batch, int channels, int pixels,
+                      float eps) {
     batch_norm<<<channels, THREADS>>>(x, gamma, beta, y, batch, channels, pixels, eps);
 }

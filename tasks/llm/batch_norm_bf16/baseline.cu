@@ -21,7 +21,8 @@ __device__ float block_sum(float value) {
     return result;
 }
 
-__global__ void batch_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int batch, int channels, int pixels, float eps) {
+__global__ void batch_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y,
+                           int batch, int channels, int pixels, float eps) {
     int channel = blockIdx.x, count = batch * pixels;
     float sum = 0.0f;
     for (int image = 0; image < batch; ++image) {
@@ -49,6 +50,7 @@ __global__ void batch_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, c
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int batch, int channels, int pixels, float eps) {
+extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int batch,
+                      int channels, int pixels, float eps) {
     batch_norm<<<channels, THREADS>>>(x, gamma, beta, y, batch, channels, pixels, eps);
 }

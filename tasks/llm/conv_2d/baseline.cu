@@ -1,6 +1,7 @@
 // Convolution of images of several channels, where the filter lies within the image: one thread an element of the result.
 
-__global__ void conv_2d(const float* x, const float* w, float* y, int batch, int inputs, int outputs, int height, int width, int window) {
+__global__ void conv_2d(const float* x, const float* w, float* y, int batch, int inputs, int outputs, int height, int width,
+                        int window) {
     int rows = height - window + 1, cols = width - window + 1;
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= batch * outputs * rows * cols) return;
@@ -19,7 +20,8 @@ __global__ void conv_2d(const float* x, const float* w, float* y, int batch, int
     y[i] = sum;
 }
 
-extern "C" void solve(const float* x, const float* w, float* y, int batch, int inputs, int outputs, int height, int width, int window) {
+extern "C" void solve(const float* x, const float* w, float* y, int batch, int inputs, int outputs, int height, int width,
+                      int window) {
     int count = batch * outputs * (height - window + 1) * (width - window + 1), threads = 256;
     conv_2d<<<(count + threads - 1) / threads, threads>>>(x, w, y, batch, inputs, outputs, height, width, window);
 }

@@ -2,7 +2,8 @@
 
 #include <cuda_bf16.h>
 
-__global__ void conv_2d(const __nv_bfloat16* x, const __nv_bfloat16* w, __nv_bfloat16* y, int batch, int inputs, int outputs, int height, int width, int window) {
+__global__ void conv_2d(const __nv_bfloat16* x, const __nv_bfloat16* w, __nv_bfloat16* y, int batch, int inputs, int outputs,
+                        int height, int width, int window) {
     int rows = height - window + 1, cols = width - window + 1;
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= batch * outputs * rows * cols) return;
@@ -21,7 +22,8 @@ __global__ void conv_2d(const __nv_bfloat16* x, const __nv_bfloat16* w, __nv_bfl
     y[i] = __float2bfloat16(sum);
 }
 
-extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* w, __nv_bfloat16* y, int batch, int inputs, int outputs, int height, int width, int window) {
+extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* w, __nv_bfloat16* y, int batch, int inputs, int outputs,
+                      int height, int width, int window) {
     int count = batch * outputs * (height - window + 1) * (width - window + 1), threads = 256;
     conv_2d<<<(count + threads - 1) / threads, threads>>>(x, w, y, batch, inputs, outputs, height, width, window);
 }

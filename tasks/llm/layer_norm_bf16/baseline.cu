@@ -21,7 +21,8 @@ __device__ float block_sum(float value) {
     return result;
 }
 
-__global__ void layer_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int cols, float eps) {
+__global__ void layer_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y,
+                           int cols, float eps) {
     const __nv_bfloat16* in = x + (size_t)blockIdx.x * cols;
     __nv_bfloat16* out = y + (size_t)blockIdx.x * cols;
     float sum = 0.0f;
@@ -36,10 +37,12 @@ __global__ void layer_norm(const __nv_bfloat16* x, const __nv_bfloat16* gamma, c
     }
     float scale = 1.0f / sqrtf(block_sum(squares) / cols + eps);
     for (int col = threadIdx.x; col < cols; col += THREADS) {
-        out[col] = __float2bfloat16((__bfloat162float(in[col]) - mean) * scale * __bfloat162float(gamma[col]) + __bfloat162float(beta[col]));
+        out[col] = __float2bfloat16((__bfloat162float(in[col]) - mean) * scale
+            * __bfloat162float(gamma[col]) + __bfloat162float(beta[col]));
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int rows, int cols, float eps) {
+extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gamma, const __nv_bfloat16* beta, __nv_bfloat16* y, int rows,
+                      int cols, float eps) {
     layer_norm<<<rows, THREADS>>>(x, gamma, beta, y, cols, eps);
 }

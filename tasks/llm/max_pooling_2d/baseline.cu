@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-__global__ void max_pooling(const float* x, float* y, int planes, int height, int width, int window, int stride, int padding, int rows, int cols) {
+__global__ void max_pooling(const float* x, float* y, int planes, int height, int width, int window, int stride, int padding,
+                            int rows, int cols) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= planes * rows * cols) return;
 

@@ -3,7 +3,8 @@
 #include <cuda_bf16.h>
 #include <math.h>
 
-__global__ void max_pooling(const __nv_bfloat16* x, __nv_bfloat16* y, int planes, int height, int width, int window, int stride, int padding, int rows, int cols) {
+__global__ void max_pooling(const __nv_bfloat16* x, __nv_bfloat16* y, int planes, int height, int width, int window, int stride,
+                            int padding, int rows, int cols) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= planes * rows * cols) return;
 
@@ -19,7 +20,8 @@ __global__ void max_pooling(const __nv_bfloat16* x, __nv_bfloat16* y, int planes
     y[i] = __float2bfloat16(largest);
 }
 
-extern "C" void solve(const __nv_bfloat16* x, __nv_bfloat16* y, int planes, int height, int width, int window, int stride, int padding) {
+extern "C" void solve(const __nv_bfloat16* x, __nv_bfloat16* y, int planes, int height, int width, int window, int stride,
+                      int padding) {
     int rows = (height + 2 * padding - window) / stride + 1, cols = (width + 2 * padding - window) / stride + 1;
     int count = planes * rows * cols, threads = 256;
     max_pooling<<<(count + threads - 1) / threads, threads>>>(x, y, planes, height, width, window, stride, padding, rows, cols);

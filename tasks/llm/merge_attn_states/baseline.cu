@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-__global__ void merge_attn_states(const float* prefix, const float* prefix_lse, const float* suffix, const float* suffix_lse, float* out,
-                                  float* out_lse, int tokens, int heads, int dim) {
+__global__ void merge_attn_states(const float* prefix, const float* prefix_lse, const float* suffix, const float* suffix_lse,
+                                  float* out, float* out_lse, int tokens, int heads, int dim) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= tokens * heads * dim) return;
 
@@ -18,8 +18,9 @@ __global__ void merge_attn_states(const float* prefix, const float* prefix_lse, 
     }
 }
 
-extern "C" void solve(const float* prefix, const float* prefix_lse, const float* suffix, const float* suffix_lse, float* out, float* out_lse,
-                      int tokens, int heads, int dim) {
+extern "C" void solve(const float* prefix, const float* prefix_lse, const float* suffix, const float* suffix_lse, float* out,
+                      float* out_lse, int tokens, int heads, int dim) {
     int count = tokens * heads * dim, threads = 256;
-    merge_attn_states<<<(count + threads - 1) / threads, threads>>>(prefix, prefix_lse, suffix, suffix_lse, out, out_lse, tokens, heads, dim);
+    merge_attn_states<<<(count + threads - 1) / threads, threads>>>(prefix, prefix_lse, suffix, suffix_lse, out, out_lse, tokens,
+        heads, dim);
 }

@@ -2,7 +2,8 @@
 
 #include <cuda_bf16.h>
 
-__global__ void rope(const __nv_bfloat16* x, const __nv_bfloat16* cos, const __nv_bfloat16* sin, __nv_bfloat16* y, int tokens, int heads, int half) {
+__global__ void rope(const __nv_bfloat16* x, const __nv_bfloat16* cos, const __nv_bfloat16* sin, __nv_bfloat16* y, int tokens,
+                     int heads, int half) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= tokens * heads * half) return;
 
@@ -14,7 +15,8 @@ __global__ void rope(const __nv_bfloat16* x, const __nv_bfloat16* cos, const __n
     y[second] = __float2bfloat16(b * c + a * s);
 }
 
-extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* cos, const __nv_bfloat16* sin, __nv_bfloat16* y, int tokens, int heads, int half) {
+extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* cos, const __nv_bfloat16* sin, __nv_bfloat16* y, int tokens,
+                      int heads, int half) {
     int pairs = tokens * heads * half, threads = 256;
     rope<<<(pairs + threads - 1) / threads, threads>>>(x, cos, sin, y, tokens, heads, half);
 }

@@ -21,7 +21,8 @@ __device__ float block_max(float value) {
     return result;
 }
 
-__global__ void softmax_attention(const float* q, const float* keys_of_all, const float* values_of_all, float* out, int queries, int keys, int dim) {
+__global__ void softmax_attention(const float* q, const float* keys_of_all, const float* values_of_all, float* out, int queries,
+                                  int keys, int dim) {
     extern __shared__ float sums[];  // weighted sums of values, one a dimension
     __shared__ float weights[THREADS];
     int at = blockIdx.x, head = at / queries;

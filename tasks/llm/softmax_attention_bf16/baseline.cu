@@ -22,7 +22,8 @@ __device__ float block_max(float value) {
     return result;
 }
 
-__global__ void softmax_attention(const __nv_bfloat16* q, const __nv_bfloat16* keys_of_all, const __nv_bfloat16* values_of_all, __nv_bfloat16* out, int queries, int keys, int dim) {
+__global__ void softmax_attention(const __nv_bfloat16* q, const __nv_bfloat16* keys_of_all, const __nv_bfloat16* values_of_all,
+                                  __nv_bfloat16* out, int queries, int keys, int dim) {
     extern __shared__ float sums[];  // weighted sums of values, one a dimension
     __shared__ float weights[THREADS];
     int at = blockIdx.x, head = at / queries;
@@ -73,6 +74,7 @@ __global__ void softmax_attention(const __nv_bfloat16* q, const __nv_bfloat16* k
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* q, const __nv_bfloat16* k, const __nv_bfloat16* v, __nv_bfloat16* out, int heads, int queries, int keys, int dim) {
+extern "C" void solve(const __nv_bfloat16* q, const __nv_bfloat16* k, const __nv_bfloat16* v, __nv_bfloat16* out, int heads,
+                      int queries, int keys, int dim) {
     softmax_attention<<<heads * queries, THREADS, dim * sizeof(float)>>>(q, k, v, out, queries, keys, dim);
 }

@@ -3,7 +3,8 @@
 #include <cuda_bf16.h>
 #include <math.h>
 
-__global__ void swiglu(const __nv_bfloat16* x, const __nv_bfloat16* gate, const __nv_bfloat16* up, __nv_bfloat16* y, int tokens, int hidden, int inner) {
+__global__ void swiglu(const __nv_bfloat16* x, const __nv_bfloat16* gate, const __nv_bfloat16* up, __nv_bfloat16* y, int tokens,
+                       int hidden, int inner) {
     int col = blockIdx.x * blockDim.x + threadIdx.x;
     int row = blockIdx.y * blockDim.y + threadIdx.y;
     if (row < tokens && col < inner) {
@@ -17,7 +18,8 @@ __global__ void swiglu(const __nv_bfloat16* x, const __nv_bfloat16* gate, const 
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gate, const __nv_bfloat16* up, __nv_bfloat16* y, int tokens, int hidden, int inner) {
+extern "C" void solve(const __nv_bfloat16* x, const __nv_bfloat16* gate, const __nv_bfloat16* up, __nv_bfloat16* y, int tokens,
+                      int hidden, int inner) {
     dim3 block(16, 16);
     dim3 grid((inner + block.x - 1) / block.x, (tokens + block.y - 1) / block.y);
     swiglu<<<grid, block>>>(x, gate, up, y, tokens, hidden, inner);

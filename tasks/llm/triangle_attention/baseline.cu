@@ -21,7 +21,8 @@ __device__ float block_max(float value) {
     return result;
 }
 
-__global__ void triangle_attention(const float* q, const float* keys_of_all, const float* values_of_all, const float* bias, float* out, int keys, int dim) {
+__global__ void triangle_attention(const float* q, const float* keys_of_all, const float* values_of_all, const float* bias,
+                                   float* out, int keys, int dim) {
     extern __shared__ float sums[];  // weighted sums of values, one a dimension
     __shared__ float weights[THREADS];
     int at = blockIdx.x, row = at / keys, column = at % keys, head = row / keys;

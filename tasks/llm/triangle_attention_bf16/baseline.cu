@@ -22,7 +22,8 @@ __device__ float block_max(float value) {
     return result;
 }
 
-__global__ void triangle_attention(const __nv_bfloat16* q, const __nv_bfloat16* keys_of_all, const __nv_bfloat16* values_of_all, const __nv_bfloat16* bias, __nv_bfloat16* out, int keys, int dim) {
+__global__ void triangle_attention(const __nv_bfloat16* q, const __nv_bfloat16* keys_of_all, const __nv_bfloat16* values_of_all,
+                                   const __nv_bfloat16* bias, __nv_bfloat16* out, int keys, int dim) {
     extern __shared__ float sums[];  // weighted sums of values, one a dimension
     __shared__ float weights[THREADS];
     int at = blockIdx.x, row = at / keys, column = at % keys, head = row / keys;
@@ -74,6 +75,7 @@ __global__ void triangle_attention(const __nv_bfloat16* q, const __nv_bfloat16* 
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* q, const __nv_bfloat16* k, const __nv_bfloat16* v, const __nv_bfloat16* bias, __nv_bfloat16* out, int heads, int n, int dim) {
+extern "C" void solve(const __nv_bfloat16* q, const __nv_bfloat16* k, const __nv_bfloat16* v, const __nv_bfloat16* bias,
+                      __nv_bfloat16* out, int heads, int n, int dim) {
     triangle_attention<<<heads * n * n, THREADS, dim * sizeof(float)>>>(q, k, v, bias, out, n, dim);
 }
