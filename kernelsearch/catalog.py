@@ -36,7 +36,7 @@ def task(ref: str) -> Task:
     if len(matching) > 1:
         raise UsageError(f"task {ref!r} is in more than one suite: say {' or '.join(matching)}")
     if not matching:
-        raise UsageError(f"no file or folder {ref!r}, and {_unknown('task', ref, names())}")
+        raise UsageError(_no_task(ref))
     return _load(paths.data("tasks") / matching[0] / TASK_FILE)
 
 
@@ -56,6 +56,19 @@ def tasks(ref: str) -> tuple[Task, ...]:
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
         raise UsageError(f"{folder}: more than one task is called {doubled[0]}")
     return found
+
+
+def _no_task(ref: str) -> str:
+    """What to say where no task is called `ref`. There are too many to name them all."""
+    every, of_suites = names(), ", ".join(suites())
+    if ref in suites():
+        count = sum(name.startswith(f"{ref}/") for name in every)
+        return f"{ref} is a suite of {count} tasks: name one of them, as `kernelsearch tasks {ref}` lists them"
+    called = {name: name if "/" in ref else name.partition("/")[2] for name in every}
+    close = difflib.get_close_matches(ref, sorted(set(called.values())), n=2, cutoff=0.6)
+    meant = [name for word in close for name in every if called[name] == word] or [name for name in every if ref in name][:3]
+    hint = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return f"no file or folder {ref!r}, and no task is called {ref!r}; {hint}suites: {of_suites}; `kernelsearch tasks` lists their tasks"
 
 
 def names() -> tuple[str, ...]:

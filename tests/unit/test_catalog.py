@@ -60,7 +60,10 @@ def test_a_suite_by_name() -> None:
     ("ref", "complaint"),
     [
         ("transpoze", "no task is called 'transpoze'; did you mean core/transpose"),
-        ("qqq", "no file or folder 'qqq'.*known: .*core/matmul"),
+        ("algebra/matrix_mull", "did you mean algebra/matrix_mul or"),
+        ("qqq", "no file or folder 'qqq'.*suites: .*core, .*`kernelsearch tasks` lists"),
+        ("algebra", "algebra is a suite of 42 tasks: name one of them"),
+        ("gelu", "task 'gelu' is in more than one suite: say algebra/gelu or core/gelu"),
         ("gone.task.toml", "gone.task.toml: no such task file"),
     ],
 )

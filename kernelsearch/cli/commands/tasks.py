@@ -24,18 +24,18 @@ def command() -> None:
 
 
 @command.command(name=_DEFAULT, short_help="List the shipped tasks, or show one.")
-@click.argument("task", required=False)
+@click.argument("task", metavar="[TASK | SUITE]", required=False)
 @click.option("--source", is_flag=True, help="Print the kernel of TASK, and nothing else.")
 def show(task: str | None, source: bool) -> None:
-    """List the shipped tasks, or show TASK: its arguments, cases and notes."""
+    """List the shipped tasks, or those of a SUITE, or show TASK: its arguments, cases and notes."""
     from kernelsearch import catalog
     from kernelsearch.cli import progress, tables
     from kernelsearch.errors import UsageError
 
-    if task is None:
+    if task is None or task in catalog.suites():
         if source:
             raise UsageError("--source needs the name of a task; `kernelsearch tasks` lists them")
-        return tables.show_tasks([catalog.task(name) for name in catalog.names()])
+        return tables.show_tasks([catalog.task(name) for name in catalog.names()] if task is None else catalog.tasks(task))
     found = catalog.task(task)
     if source:
         return click.echo(found.baseline, nl=False)

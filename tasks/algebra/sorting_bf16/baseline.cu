@@ -1,6 +1,5 @@
-// A vector in ascending order: a bitonic network in global memory,
-    one launch a step. What lies beyond n counts as infinite: every
-// comparison puts the smaller value first, so that those never move.
+// A vector in ascending order: a bitonic network in global memory, one launch a step. What lies beyond n counts as infinite:
+// every comparison puts the smaller value first, so that those never move.
 
 #include <cuda_bf16.h>
 

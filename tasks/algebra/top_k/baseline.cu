@@ -1,6 +1,5 @@
-// The k largest values of every row in descending order: one block a row,
-    a search through the row for each of them. Equal values are
-// told apart by their column.
+// The k largest values of every row in descending order: one block a row, a search through the row for each of them. Equal values
+// are told apart by their column.
 
 #include <math.h>
 

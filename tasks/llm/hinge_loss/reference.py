@@ -1,8 +1,8 @@
-"""Mean hinge loss."""
+"""Mean hinge loss of every row."""
 
 import numpy as np
 
 
-def hinge_loss(score, label, n):
+def hinge_loss(score, label, rows, cols):
     side = (2 * label - 1).astype(score.dtype)
-    return np.maximum(0.0, 1.0 - side * score).mean(keepdims=True)
+    return np.maximum(0.0, 1.0 - side * score).mean(axis=1)

@@ -1,11 +1,11 @@
-// Mean hinge loss: a tree in shared memory for each block, one atomic addition a block.
+// Mean hinge loss of every row, one block a row.
 
 #include <cuda_bf16.h>
 #include <math.h>
 
 #define THREADS 256
 
-// The sum of `value` over the block.
+// `value` of all threads of the block, combined.
 __device__ float block_sum(float value) {
     __shared__ float partial[THREADS];
     partial[threadIdx.x] = value;
@@ -21,24 +21,19 @@ __device__ float block_sum(float value) {
     return result;
 }
 
-__global__ void clear(float* loss) {
-    loss[0] = 0.0f;
-}
-
-__global__ void hinge_loss(const __nv_bfloat16* score, const int* label, float* loss, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    float term = 0.0f;
-    if (i < n) {
+__global__ void hinge_loss(const __nv_bfloat16* score, const int* label, float* loss, int cols) {
+    float sum = 0.0f;
+    for (int col = threadIdx.x; col < cols; col += THREADS) {
+        size_t i = (size_t)blockIdx.x * cols + col;
         float side = label[i] == 1 ? 1.0f : -1.0f;
-        term = fmaxf(0.0f, 1.0f - side * __bfloat162float(score[i]));
+        sum += fmaxf(0.0f, 1.0f - side * __bfloat162float(score[i]));
     }
-    float sum = block_sum(term);
+    sum = block_sum(sum);
     if (threadIdx.x == 0) {
-        atomicAdd(loss, sum / n);
+        loss[blockIdx.x] = sum / cols;
     }
 }
 
-extern "C" void solve(const __nv_bfloat16* score, const int* label, float* loss, int n) {
-    clear<<<1, 1>>>(loss);
-    hinge_loss<<<(n + THREADS - 1) / THREADS, THREADS>>>(score, label, loss, n);
+extern "C" void solve(const __nv_bfloat16* score, const int* label, float* loss, int rows, int cols) {
+    hinge_loss<<<rows, THREADS>>>(score, label, loss, cols);
 }

@@ -1,8 +1,8 @@
-// Mean of squared differences: a tree in shared memory for each block, one atomic addition a block.
+// Mean of squared differences of every row, one block a row.
 
 #define THREADS 256
 
-// The sum of `value` over the block.
+// `value` of all threads of the block, combined.
 __device__ float block_sum(float value) {
     __shared__ float partial[THREADS];
     partial[threadIdx.x] = value;
@@ -18,24 +18,19 @@ __device__ float block_sum(float value) {
     return result;
 }
 
-__global__ void clear(float* loss) {
-    loss[0] = 0.0f;
-}
-
-__global__ void mse_loss(const float* prediction, const float* target, float* loss, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    float term = 0.0f;
-    if (i < n) {
+__global__ void mse_loss(const float* prediction, const float* target, float* loss, int cols) {
+    float sum = 0.0f;
+    for (int col = threadIdx.x; col < cols; col += THREADS) {
+        size_t i = (size_t)blockIdx.x * cols + col;
         float difference = prediction[i] - target[i];
-        term = difference * difference;
+        sum += difference * difference;
     }
-    float sum = block_sum(term);
+    sum = block_sum(sum);
     if (threadIdx.x == 0) {
-        atomicAdd(loss, sum / n);
+        loss[blockIdx.x] = sum / cols;
     }
 }
 
-extern "C" void solve(const float* prediction, const float* target, float* loss, int n) {
-    clear<<<1, 1>>>(loss);
-    mse_loss<<<(n + THREADS - 1) / THREADS, THREADS>>>(prediction, target, loss, n);
+extern "C" void solve(const float* prediction, const float* target, float* loss, int rows, int cols) {
+    mse_loss<<<rows, THREADS>>>(prediction, target, loss, cols);
 }
