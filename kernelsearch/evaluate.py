@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kernelsearch import diagnose, digest, guard, measure, verify
+from kernelsearch.device import held
 from kernelsearch.lab import Lab
 from kernelsearch.model import (
     Build,
@@ -91,21 +92,29 @@ def examine(candidate: Candidate, task: Task, lab: Lab, *, until: str, watch: Ca
 
 
 def _judge(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation:
-    task = trail.task
     try:
-        build = _built(trail)
-        build = trail.built(replace(build, code=guard.code_digest(build, task)))
-        if (twin := known(build.code)) is not None:
-            return twin
-        measurement = _tried(build, trail)
-        if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
-            with trail.stage("confirm"):
-                _confirm(build, measurement, incumbent, trail)
-        with trail.stage("profile"):
-            trail.profile = diagnose.run(build, task, trail.lab, measurement, None if incumbent is None else incumbent.measurement)
+        with held.counted(trail.ledger):
+            if (twin := _passed(trail, incumbent, known)) is not None:
+                return twin
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
+
+
+def _passed(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation | None:
+    """All stages; the evaluation of another that was built to the same code, if one is `known`. Raises `Failed`."""
+    task = trail.task
+    build = _built(trail)
+    build = trail.built(replace(build, code=guard.code_digest(build, task)))
+    if (twin := known(build.code)) is not None:
+        return twin
+    measurement = _tried(build, trail)
+    if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
+        with trail.stage("confirm"):
+            _confirm(build, measurement, incumbent, trail)
+    with trail.stage("profile"):
+        trail.profile = diagnose.run(build, task, trail.lab, measurement, None if incumbent is None else incumbent.measurement)
+    return None
 
 
 def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation:
@@ -113,7 +122,8 @@ def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation
     trail = _Trail(candidate, task, lab)
     again = digest.of_text("trial", str(trial), lab.secret, digest.candidate(candidate))
     try:
-        _tried(_built(trail), trail, again)
+        with held.counted(trail.ledger):
+            _tried(_built(trail), trail, again)
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
@@ -204,6 +214,7 @@ class _Trail:
     confirmation: Confirmation | None = None
     profile: Profile | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    ledger: held.Ledger = field(default_factory=held.Ledger)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -257,5 +268,6 @@ class _Trail:
             profile=self.profile,
             environment=self.lab.environment,
             seconds=dict(self.seconds),
+            held_s=self.ledger.seconds,
             reference="baseline" if self.task.reference is None else "reference",
         )

@@ -7,6 +7,7 @@ the process that takes the times; what it could forge there is bounded by our ow
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
@@ -137,7 +138,8 @@ class CudaDevice:
         if path is None:
             return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
         with ThreadPoolExecutor(len(sanitizer.TOOLS)) as pool:
-            return tuple(pool.map(lambda tool: self._sanitized(path, tool, job), sanitizer.TOOLS))
+            asked = [pool.submit(contextvars.copy_context().run, self._sanitized, path, tool, job) for tool in sanitizer.TOOLS]
+            return tuple(each.result() for each in asked)
 
     def _sanitized(self, path: Path, tool: str, job: Job) -> SanitizerReport:
         slot = self._sanitizer(path, tool).take()

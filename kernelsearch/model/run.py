@@ -184,6 +184,12 @@ class Node:
         return self.attempt.evaluation is not None and self.attempt.evaluation.passed
 
     @property
+    def held_s(self) -> float:
+        """How long it had the device. A duplicate had it not: it shares the evaluation of another."""
+        own = self.attempt.outcome in (Outcome.EVALUATED, Outcome.REPEATED)
+        return self.attempt.evaluation.held_s if own and self.attempt.evaluation is not None else 0.0
+
+    @property
     def time_us(self) -> float | None:
         return None if self.attempt.evaluation is None else self.attempt.evaluation.time_us
 

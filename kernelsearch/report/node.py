@@ -145,7 +145,7 @@ class NodeViews:
             terms=() if node.reward is None else node.reward.terms,
             resources=() if evaluation is None else _resources(evaluation),
             findings=() if evaluation is None else _findings(evaluation),
-            stages=() if evaluation is None else tuple(Row(k, (words.duration(v),)) for k, v in evaluation.seconds.items()),
+            stages=() if evaluation is None else _stages(evaluation),
             team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
             prompt=self._cut(attempt.prompt),
@@ -259,6 +259,11 @@ def _findings(evaluation: Evaluation) -> tuple[Row, ...]:
         )
         for finding in evaluation.findings
     )
+
+
+def _stages(evaluation: Evaluation) -> tuple[Row, ...]:
+    stages = tuple(Row(name, (words.duration(seconds),)) for name, seconds in evaluation.seconds.items())
+    return (*stages, Row("of these, with the device", (words.duration(evaluation.held_s),))) if evaluation.held_s else stages
 
 
 def _weight(finding: Finding) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from kernelsearch.errors import UsageError
 from kernelsearch.store.files import put
 from kernelsearch.workers.spool.folder import Folder, read
-from kernelsearch.workers.spool.letters import Claim, OtherFormat, Served, pack, unpack
+from kernelsearch.workers.spool.letters import Claim, OtherFormat, Served, Worked, pack, unpack
 
 LEASE_S = 60.0
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -131,6 +131,22 @@ def beat(folder: Folder, worker: str, count: int) -> None:
 
 def introduce(folder: Folder, served: Served) -> None:
     put(folder.file("workers", served.worker), pack(served))
+
+
+def note(folder: Folder, worked: Worked) -> None:
+    """Write down what a worker did; that stays when it has taken its leave."""
+    put(folder.file("worked", worked.worker), pack(worked))
+
+
+def noted(folder: Folder) -> list[Worked]:
+    """What workers did, of those that wrote it down in a way that can be read."""
+    found = []
+    for path in sorted(folder.paths("worked")) if (folder.path / "worked").is_dir() else ():
+        data = _tolerant(path)
+        with contextlib.suppress(UsageError):
+            if data is not None:
+                found.append(unpack(Worked, data))
+    return found
 
 
 def introduction(folder: Folder, worker: str) -> Served | None:

@@ -89,7 +89,22 @@ class Served:
     beat_s: float
 
 
-def pack(letter: Wanted | Answer | Claim | Served) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """What a worker did so far. `waited_s`: in which requests had no answer yet; `held_s`: of these, in which it held its device."""
+
+    worker: str
+    answered: int
+    waited_s: float
+    held_s: float
+
+    @property
+    def busy(self) -> float | None:
+        """The share of the time with requests in which the device was held; None where there was no such time."""
+        return self.held_s / self.waited_s if self.waited_s > 0 else None
+
+
+def pack(letter: Wanted | Answer | Claim | Served | Worked) -> bytes:
     """The content of a file."""
     body = codec.dump_json(letter)
     kind = type(letter).__name__

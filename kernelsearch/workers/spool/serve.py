@@ -24,9 +24,10 @@ from typing import Protocol
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.local import in_thread
-from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, beat, introduce, leave
+from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, beat, introduce, leave, note
+from kernelsearch.workers.spool.count import Busy, Count
 from kernelsearch.workers.spool.folder import Folder, read
-from kernelsearch.workers.spool.letters import Answer, OtherFormat, Served, Wanted, pack
+from kernelsearch.workers.spool.letters import Answer, OtherFormat, Served, Wanted, Worked, pack
 from kernelsearch.workers.spool.letters import wanted as read_wanted
 
 FAILURES = 3  # so many workers may fail at a request before it is answered with that
@@ -42,6 +43,11 @@ class Station(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+
+    @property
+    def held_s(self) -> float:
+        """How long this process has held the device so far."""
+        ...
 
     def judge(self, wanted: Wanted) -> Evaluation: ...
 
@@ -67,17 +73,6 @@ class Ending:
 
     stop: threading.Event = field(default_factory=threading.Event)
     drop: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(slots=True)
-class Count:
-    """What a worker did."""
-
-    answered: int = 0
-    late: int = 0  # answers that came after another worker's
-    returned: int = 0
-    refused: int = 0  # requests that this version or device cannot serve, and files that are none
-    taken_over: int = 0  # from workers that died
 
 
 def serve(path: Path, station: Station, terms: Terms, ending: Ending, say: Say) -> Count:
@@ -143,21 +138,34 @@ class _Worker:
     unsent: list[tuple[_InHand, Answer]] = field(default_factory=list)
     passed_by: set[str] = field(default_factory=set)  # requests that are not for this worker
     said: set[str] = field(default_factory=set)
+    written: Worked = Worked(worker="", answered=0, waited_s=0.0, held_s=0.0)
 
     def go(self, ending: Ending) -> None:
-        busy = time.monotonic()
+        busy, device = time.monotonic(), Busy(self.count, lambda: self.station.held_s)
         try:
             while not ending.drop.is_set():
                 self._send()
                 open_requests = 0 if ending.stop.is_set() else self._take()
+                device.look(bool(self.hand or open_requests))
+                self._note(self.terms.beat_s)
                 if self.hand or self.unsent or open_requests:
                     busy = time.monotonic()
                 elif ending.stop.is_set() or time.monotonic() - busy >= (math.inf if self.terms.idle_s is None else self.terms.idle_s):
                     return
                 self._wait(ending)
         finally:
+            device.look(False)
+            self._note(0.0)
             for held in (*self.hand.values(), *(held for held, _ in self.unsent)):
                 self._give_back(held, "")
+
+    def _note(self, after_s: float) -> None:
+        """Write down what was done, `after_s` since that was written last, if there is anything."""
+        worked = self.count.worked(self.claims.worker)
+        if worked.waited_s - self.written.waited_s > after_s or worked.answered > self.written.answered:
+            with contextlib.suppress(OSError):  # a full disk: answers say so
+                note(self.folder, worked)
+                self.written = worked
 
     def _wait(self, ending: Ending) -> None:
         """Until something was judged, or it is time to look again."""

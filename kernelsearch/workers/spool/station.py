@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kernelsearch import digest
+from kernelsearch.device import held
 from kernelsearch.lab import Lab
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.base import Work
@@ -42,6 +43,10 @@ class LabStation:
     @property
     def environment(self) -> Environment:
         return self.lab.environment
+
+    @property
+    def held_s(self) -> float:
+        return max(held.by_device().values(), default=0.0)  # a lab has one device; another that was open before stands still
 
     def judge(self, wanted: Wanted) -> Evaluation:
         with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
