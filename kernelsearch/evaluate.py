@@ -113,8 +113,14 @@ def _passed(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluat
         with trail.stage("confirm"):
             _confirm(build, measurement, incumbent, trail)
     with trail.stage("profile"):
-        trail.profile = diagnose.run(build, task, trail.lab, measurement, None if incumbent is None else incumbent.measurement)
+        trail.profile = _profiled(build, measurement, incumbent, trail)
     return None
+
+
+def _profiled(build: Build, measurement: Measurement, incumbent: Incumbent | None, trail: _Trail) -> Profile | None:
+    before = None if incumbent is None else incumbent.measurement
+    best = trail.confirmation is not None and trail.confirmation.held
+    return diagnose.run(build, trail.task, trail.lab, measurement, before, source=trail.candidate.source, best=best)
 
 
 def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation:

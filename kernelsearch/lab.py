@@ -16,6 +16,7 @@ from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model import Environment, Hardware, MetricSet
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.base import Sandbox
+from kernelsearch.store.reports import FOLDER, Reports
 from kernelsearch.toolchain.base import Toolchain
 from kernelsearch.toolchain.by_form import ByForm
 from kernelsearch.toolchain.nvcc import NvccToolchain
@@ -35,6 +36,7 @@ class Lab:
     environment: Environment
     scratch: Path
     secret: str
+    reports: Reports | None = None  # where the profiler's own files are put; None: nowhere
 
     @property
     def hardware(self) -> Hardware:
@@ -80,6 +82,7 @@ def open_lab(
         environment=environment,
         scratch=scratch,
         secret=secret or secrets.token_hex(16),
+        reports=Reports(scratch / FOLDER),
     )
 
 

@@ -44,6 +44,7 @@ from kernelsearch.propose.forecast import Forecast, at_start
 from kernelsearch.propose.lessons import Lessons
 from kernelsearch.score import score
 from kernelsearch.store.journal import Journal
+from kernelsearch.store.reports import Reports
 from kernelsearch.store.rundir import Header, RunFolder
 from kernelsearch.strategy import AUTO, choose, open_strategy
 from kernelsearch.strategy.base import Strategy
@@ -129,6 +130,7 @@ class Run:
     chooser: Chooser | None = None  # names directives where the strategy does not
     lessons: Lessons | None = None
     allotment: Allotment | None = None  # says which model of a pool is asked
+    keep: Callable[[Attempt], None] = lambda attempt: None  # what belongs to an attempt and is not in the journal
     expected: Usage | None = None  # what an attempt takes of models, before one has shown it
 
 
@@ -200,6 +202,7 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
         run.watch(Warned(text=moved))
     reward = _reward(attempt, journal, run.rewards)
     node = journal.append(attempt, reward, clock.seconds())
+    run.keep(attempt)
     _tell(node, run, strategy, journal)
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
@@ -282,6 +285,18 @@ def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watc
             return _search_in(home, site, tools, budget or home.spec.budget, watch, heard, stop)
 
 
+def _keep_report(attempt: Attempt, there: Reports | None, ours: Reports, watch: Watch) -> None:
+    """Take the profiler's report over into the run's folder. What was read from it is in the record; it is for people to open."""
+    evaluation = attempt.evaluation if attempt.outcome is Outcome.EVALUATED else None
+    name = "" if evaluation is None or evaluation.profile is None else evaluation.profile.report
+    data = there.get(name) if there is not None and name else None
+    try:
+        if data is not None:
+            ours.put(data)
+    except OSError as error:
+        watch(Warned(text=f"a report of the profiler was not kept: {error.filename}: {error.strerror}"))
+
+
 def _resolved(spec: RunSpec) -> RunSpec:
     """With the name of a strategy where the choice was left to us, so that a resumed run goes on with the same one."""
     if spec.strategy != AUTO:
@@ -331,6 +346,7 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch
         chooser=open_chooser(spec.playbook, proposer=spec.proposer, task=home.task, hardware=site.hardware),
         lessons=Lessons(book()),
         allotment=allotment_of(tools.proposer),
+        keep=lambda attempt: _keep_report(attempt, site.reports, home.reports, watch),
         expected=None if forecast is None else forecast.attempt,
     )
     worker = LocalWorker(task=home.task, site=site, proposer=recorded(tools.proposer, home.path / ANSWERS))

@@ -23,6 +23,7 @@ from kernelsearch.model import (
     TimeKind,
 )
 from kernelsearch.propose.guidance import guidance
+from kernelsearch.propose.hot import hot
 from kernelsearch.propose.system import system
 from kernelsearch.propose.wording import fence, fill, language, one_line
 
@@ -63,7 +64,7 @@ def situation(proposal: Proposal, context: Context, task: Task, hardware: Hardwa
         "language": language(task),
         "source": parent.candidate.source,
         "parent": _present(context),
-        "evidence": evidence(parent.evaluation),
+        "evidence": [*evidence(parent.evaluation), *hot(parent)],
         "reward": _reward(parent.reward),
         "lineage": lineage(context),
         "siblings": tried(context),

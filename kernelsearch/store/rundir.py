@@ -1,5 +1,5 @@
-"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, and a lock that keeps a second writer out. With a model,
-`answers.jsonl` beside them has every exchange, for `replay`."""
+"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, `profiles/` with reports of the profiler, and a lock that
+keeps a second writer out. With a model, `answers.jsonl` beside them has every exchange, for `replay`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kernelsearch.model import Environment, Node, RewardProfile, RunSpec, Task
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.files import put
 from kernelsearch.store.journal import Journal
+from kernelsearch.store.reports import FOLDER, Reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class RunFolder:
         self.path = path
         self.header = header
         self.journal = Journal(path / "journal.jsonl", Blobs(path / "blobs"))
+        self.reports = Reports(path / FOLDER)
         self._lock = lock
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kernelsearch.evaluate import Incumbent, Known, none_known
 from kernelsearch.model import Attempt, Candidate, Context, Environment, Evaluation, Hardware, Node, Proposal, Task
+from kernelsearch.store.reports import Reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,11 @@ class Site(Protocol):
     @property
     def scratch(self) -> Path:
         """A private folder on this machine."""
+        ...
+
+    @property
+    def reports(self) -> Reports | None:
+        """Where the profiler's reports of what was judged are, until they are taken over; None where there are none."""
         ...
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:

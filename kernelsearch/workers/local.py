@@ -16,6 +16,7 @@ from kernelsearch.evaluate import Known, evaluate, none_known, repeat
 from kernelsearch.lab import Lab
 from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Task
 from kernelsearch.propose.base import Proposer
+from kernelsearch.store.reports import Reports
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request, Site, Work
 from kernelsearch.workers.judged import Judged
@@ -80,6 +81,10 @@ class LabSite:
     @property
     def scratch(self) -> Path:
         return self.lab.scratch
+
+    @property
+    def reports(self) -> Reports | None:
+        return self.lab.reports
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """A lab is ready when it is open."""

@@ -73,6 +73,10 @@ class FakeStation:
     def __post_init__(self) -> None:
         self.judged: list[str] = []
         self.held_s = 0.0
+        self.reports: dict[str, bytes] = {}
+
+    def report(self, name: str):
+        return self.reports.get(name)
 
     def judge(self, wanted: Wanted):
         if self.sign is not None:

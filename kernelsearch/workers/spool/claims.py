@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,6 +181,30 @@ def workers(folder: Folder) -> list[str]:
 def leave(folder: Folder, worker: str) -> None:
     for path in (folder.file("workers", worker), beat_file(folder, worker)):
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def living(folder: Folder, served: Served) -> Iterator[None]:
+    """Introduced, and beating in a thread; at the end it takes its leave."""
+    ended = threading.Event()
+
+    def beating() -> None:
+        count = 1
+        while not ended.wait(served.beat_s):
+            count += 1
+            with contextlib.suppress(OSError):  # the disk is away: others will say so, and may take over
+                beat(folder, served.worker, count)
+
+    beat(folder, served.worker, 1)
+    introduce(folder, served)
+    thread = threading.Thread(target=beating, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        leave(folder, served.worker)
 
 
 def _tolerant(path: Path) -> bytes | None:

@@ -8,6 +8,7 @@ no keys or names of models, no paths of the searching machine, and nothing about
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -63,10 +64,23 @@ class Answer:
     hardware: Hardware | None = None
     failure: str = ""
     error: str = ""
+    report: str = ""  # the profiler's own file, in base64
 
     def __post_init__(self) -> None:
         if (self.evaluation is None) != bool(self.failure) or (self.evaluation is None) != (self.hardware is None):
             raise ValueError("an answer has an evaluation with its hardware, or a failure")
+
+
+def report_of(answer: Answer) -> bytes | None:
+    """The profiler's own file, if it came along and is the one that the evaluation tells of."""
+    profile = None if answer.evaluation is None else answer.evaluation.profile
+    if profile is None or not answer.report:
+        return None
+    try:
+        data = base64.b64decode(answer.report, validate=True)
+    except ValueError:
+        return None
+    return data if digest.of_bytes(data) == profile.report else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

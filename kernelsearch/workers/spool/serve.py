@@ -5,6 +5,7 @@ The main thread alone touches the folder, but for the beat. Judging happens in t
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 import os
@@ -14,9 +15,8 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from typing import Protocol
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.local import in_thread
-from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, beat, introduce, leave, note
+from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, living, note
 from kernelsearch.workers.spool.count import Busy, Count
 from kernelsearch.workers.spool.folder import Folder, read
 from kernelsearch.workers.spool.letters import Answer, OtherFormat, Served, Wanted, Worked, pack
@@ -47,6 +47,10 @@ class Station(Protocol):
     @property
     def held_s(self) -> float:
         """How long this process has held the device so far."""
+        ...
+
+    def report(self, name: str) -> bytes | None:
+        """The profiler's report of that name, of something that was judged here."""
         ...
 
     def judge(self, wanted: Wanted) -> Evaluation: ...
@@ -82,7 +86,7 @@ def serve(path: Path, station: Station, terms: Terms, ending: Ending, say: Say) 
     name = f"{re.sub('[^A-Za-z0-9-]', '-', socket.gethostname())[:40].strip('-') or 'host'}-{os.getpid()}-{secrets.token_hex(3)}"
     served = Served(worker=name, environment=station.environment, hardware=station.hardware, lease_s=terms.lease_s, beat_s=terms.beat_s)
     worker = _Worker(folder, station, terms, say, Claims(folder, name, Pulse(folder)))
-    with _living(folder, served):
+    with living(folder, served):
         worker.go(ending)
     return worker.count
 
@@ -92,30 +96,6 @@ def _check_owner(path: Path) -> None:
     mode = path.stat().st_mode
     if mode & stat.S_IWOTH:
         raise UsageError(f"anyone on this machine may write to {path}, and so run code as you: chmod o-w {path}")
-
-
-@contextmanager
-def _living(folder: Folder, served: Served) -> Iterator[None]:
-    """Introduced, and beating in a thread; at the end it takes its leave."""
-    ended = threading.Event()
-
-    def beating() -> None:
-        count = 1
-        while not ended.wait(served.beat_s):
-            count += 1
-            with contextlib.suppress(OSError):  # the disk is away: others will say so, and may take over
-                beat(folder, served.worker, count)
-
-    beat(folder, served.worker, 1)
-    introduce(folder, served)
-    thread = threading.Thread(target=beating, name="beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        leave(folder, served.worker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +220,13 @@ class _Worker:
             evaluation = future.result()
             facts = {**evaluation.environment.facts, "worker": self.claims.worker}
             there = replace(evaluation, environment=replace(evaluation.environment, facts=facts))
-            answer = Answer(request=held.name, worker=self.claims.worker, evaluation=there, hardware=self.station.hardware)
+            answer = Answer(
+                request=held.name,
+                worker=self.claims.worker,
+                evaluation=there,
+                hardware=self.station.hardware,
+                report=self._report(evaluation),
+            )
         elif isinstance(error, UsageError):  # of the request: no other worker could do better
             answer = self._failed(held, error, str(error))
         else:
@@ -250,6 +236,10 @@ class _Worker:
                 self._deliver(held, self._failed(held, error, f"{len(failures)} workers failed at it; {'; '.join(failures)}"))
             raise error
         self.unsent.append((held, answer))
+
+    def _report(self, evaluation: Evaluation) -> str:
+        data = self.station.report(evaluation.profile.report) if evaluation.profile is not None and evaluation.profile.report else None
+        return "" if data is None else base64.b64encode(data).decode()
 
     def _failed(self, held: _InHand, error: BaseException, words: str) -> Answer:
         return Answer(request=held.name, worker=self.claims.worker, failure=words or "no reason was given", error=type(error).__name__)

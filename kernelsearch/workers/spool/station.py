@@ -48,6 +48,9 @@ class LabStation:
     def held_s(self) -> float:
         return max(held.by_device().values(), default=0.0)  # a lab has one device; another that was open before stands still
 
+    def report(self, name: str) -> bytes | None:
+        return None if self.lab.reports is None else self.lab.reports.get(name)
+
     def judge(self, wanted: Wanted) -> Evaluation:
         with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
             lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder)
