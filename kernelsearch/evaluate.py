@@ -163,15 +163,16 @@ def _measure(build: Build, trail: _Trail, again: str = "") -> Measurement:
     """Against the task's own kernel, in pairs."""
     task, lab = trail.task, trail.lab
     baseline = lab.toolchain.build(digest.baseline(task), task)
-    trail.measurement = _timed(build, baseline if baseline.ok else None, trail, again)
+    trail.measurement = _timed(build, baseline if baseline.ok else None, trail, again, energy=lab.energy)
     if why := measure.implausible(trail.measurement, task, lab.hardware):
         raise Failed(Verdict.IMPLAUSIBLE, why)
     return trail.measurement
 
 
-def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") -> Measurement:
+def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "", *, energy: bool = False) -> Measurement:
     """Times, whose own outputs were right."""
-    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=guard.suspicious(trail.findings))
+    strict = guard.suspicious(trail.findings)
+    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=strict, energy=energy)
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]

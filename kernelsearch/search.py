@@ -254,7 +254,7 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
     spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
     tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     heard = Heard(lambda text: watch(Warned(text=text)))
-    with closing(open_site(spec, heard.say)) as site:
+    with closing(open_site(spec, heard.say, energy=tools.energy)) as site:
         if why := admission.unsound(task, site.scratch):
             raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
         site.begin(task, lambda: heard.stopped(stop))
@@ -277,7 +277,7 @@ def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watc
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
         tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
         heard = Heard(lambda text: watch(Warned(text=text)))
-        with closing(open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say)) as site:
+        with closing(open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say, energy=tools.energy)) as site:
             site.begin(home.task, lambda: heard.stopped(stop))
             if site.environment.device != home.environment.device:
                 other = f"times from {site.environment.device} are not comparable with it"
@@ -312,6 +312,11 @@ class _Tools:
     proposer: Proposer
     strategy: Strategy
     rewards: RewardProfile
+
+    @property
+    def energy(self) -> bool:
+        """Whether candidates are scored by energy, which is measured for that alone."""
+        return bool(self.rewards.weights.get("energy"))
 
     @classmethod
     def of(cls, spec: RunSpec, spent: Totals, rewards: RewardProfile | None = None) -> _Tools:

@@ -29,8 +29,10 @@ class Op(enum.IntEnum):
     AWAKE = 8
     BATCH = 9  # `place` calls in a row, on as many sets of buffers, with keys that count up -> as many DONE, when all are over
 
+    AGAIN = 11  # `place` calls of one kind on the same buffers, with nothing of ours between -> DONE, when all are over
 
-_ASKED = frozenset({Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH})
+
+_ASKED = frozenset({Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH, Op.AGAIN})
 
 
 class Flag(enum.IntFlag):

@@ -124,6 +124,7 @@ class Job:
     rival: Job | None = None
     rival_fresh: bool = False
     source: str = ""
+    energy: bool = False  # TIME: how much power its calls draw is wanted too, in the conditions
     linger_s: float = 0.0  # a pause among the timed calls, for what changes with time
     timing: TimingPlan = TimingPlan()
     timeout_s: float = 30.0

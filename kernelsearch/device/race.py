@@ -19,58 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernelsearch import wire
+from kernelsearch.device import energy
+from kernelsearch.device.side import Side
 from kernelsearch.order_statistics import median_interval, settled
 
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
 _ROUNDS, _MOST_ROUNDS = 8, 96  # of calls in a row: further ones as long as the claims do not fit, since only noise goes away with more
 _ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
-_LEAST_US, _MOST_US = 1e-6, 1e12  # that a box may claim: quotients of such times are finite
 _BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
-_ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
-
-
-@dataclass(slots=True)
-class _Side:
-    """One box in conversation. `why` is set once it can no longer be asked."""
-
-    channel: socket.socket
-    call_s: float  # the longest that one answer may take
-    why: str = ""
-
-    def ask(self, order: wire.Order, deadline: float) -> tuple[wire.Answer, float] | None:
-        """The answer, and the µs it took; None when there is none, which ends the conversation."""
-        found = self.ask_all(order, 1, deadline)
-        return None if found is None else (found[0][0], found[1])
-
-    def ask_all(self, order: wire.Order, count: int, deadline: float) -> tuple[list[wire.Answer], float] | None:
-        """As many answers as the order has, and the µs until the last."""
-        answers = []
-        try:
-            self.channel.settimeout(max(0.001, min(self.call_s * count, deadline - time.monotonic())))
-            begun = time.perf_counter_ns()
-            self.channel.sendall(order.pack())
-            for _ in range(count):
-                data = self.channel.recv(wire.ANSWER_BYTES + 1)
-                if not data:
-                    self.why = "gone"
-                    return None
-                answers.append(wire.read_answer(data))
-            took = (time.perf_counter_ns() - begun) / 1e3
-        except TimeoutError:
-            self.why = "late"
-        except OSError:
-            self.why = "gone"
-        except wire.Garbled:
-            self.why = "garbled"
-        if not self.why and not all(_fits(answer, order) for answer in answers):
-            self.why = "garbled"
-        return None if self.why else (answers, took)
-
-
-def _fits(answer: wire.Answer, order: wire.Order) -> bool:
-    timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
-    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or _LEAST_US < answer.claimed_us < _MOST_US)
 
 
 @dataclass(slots=True)
@@ -91,8 +48,8 @@ class Race:
 
     def __init__(self, schedule: Mapping[str, Any], ours: socket.socket, theirs: socket.socket | None) -> None:
         self._schedule, self._plan = schedule, schedule["plan"]
-        self._ours = _Side(ours, schedule["call_s"])
-        self._theirs = None if theirs is None else _Side(theirs, schedule["call_s"])
+        self._ours = Side(ours, schedule["call_s"])
+        self._theirs = None if theirs is None else Side(theirs, schedule["call_s"])
         self._deadline = time.monotonic() + schedule["timeout_s"]
         self._watch = _watch(schedule["gpu"])
         self.flag: tuple[int, int, int] | None = None  # call, flags, argument
@@ -105,7 +62,20 @@ class Race:
             if not self._call(number, record):
                 break
             records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row)
+        else:
+            longest = energy.chosen(self._schedule["calls"], records) if self._schedule["energy"] else None
+            if longest is not None:
+                records[longest]["energy"] = self._energy(longest, energy.typical_us(records[longest]))
         return {"calls": records, "ours": self._ours.why, "theirs": self._theirs.why if self._theirs else "", "flag": self.flag}
+
+    def _energy(self, number: int, call_us: float) -> dict[str, float] | None:
+        distribution = self._schedule["calls"][number]["distribution"]
+
+        def ask(count: int, window: energy.Window) -> bool:
+            order = wire.Order(wire.Op.AGAIN, number, count, distribution, secrets.randbits(64), 0, secrets.randbits(64))
+            return self._ours.ask_all(order, 1, self._deadline, window.look) is not None
+
+        return energy.taken(ask, self._watch.energy_mj, call_us)
 
     def _call(self, number: int, record: _CallRecord) -> bool:
         """Time one call; False when the race cannot go on."""
@@ -230,7 +200,7 @@ class Race:
         record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
         return True
 
-    def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
+    def _called(self, side: Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
         """Answers to calls, unless the conversation ends here: with silence, or with a flag that incriminates the candidate."""
         # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
         if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
@@ -258,6 +228,9 @@ class _NoWatch:
 
     def clocks(self) -> list[int]:
         return []
+
+    def energy_mj(self) -> int | None:
+        return None
 
 
 def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch

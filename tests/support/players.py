@@ -68,7 +68,7 @@ class Player:
         if order.op is wire.Op.BATCH:
             for index in range(order.place):
                 self._theirs.sendall(self._done(order._replace(key=(order.key + index) % 2**64)))
-        return self._done(order) if order.op is wire.Op.CALL else None
+        return self._done(order) if order.op in (wire.Op.CALL, wire.Op.AGAIN) else None
 
     def _done(self, order: wire.Order) -> bytes:
         time.sleep(self._took_s)

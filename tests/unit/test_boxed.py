@@ -136,6 +136,12 @@ def test_a_rung_that_says_no_ends_the_job_with_the_first_result(boxes: Boxes, bu
     assert result.failure is None and [done.label for done in result.calls] == ["first"]
 
 
+def test_without_a_gpu_that_counts_energy_a_timed_job_says_so(boxes: Boxes, built) -> None:
+    result = run(boxes, timed(built(), built(), energy=True))
+    assert result.failure is None
+    assert "not measured" in result.conditions["power of its own calls"]
+
+
 def test_pairs_are_timed_and_the_outputs_of_samples_come_back(boxes: Boxes, built) -> None:
     result = run(boxes, timed(built(), built()))
     assert (result.failure, result.detail) == (None, "")

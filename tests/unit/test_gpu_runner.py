@@ -195,6 +195,26 @@ def test_calls_in_a_row_have_keys_that_count_up_and_each_can_be_exported(runner,
     served.delivery.close()
 
 
+def test_calls_again_and_again_have_nothing_of_ours_between(runner, library, tmp_path: Path) -> None:
+    seen = 'static int calls; extern "C" int how_many(void) { return calls; }'
+    served = Served(runner, job(library("++calls;" + ADD, seen), one()), tmp_path)
+    made = []
+    support = served.server._make
+
+    def watched(regions, outputs):
+        found = support(regions, outputs)
+        prepare = found.prepare
+        found.prepare = lambda keys: (made.append(keys), prepare(keys))[1]
+        return found
+
+    served.server._make = watched
+    (answer,) = served.ask(wire.Order(wire.Op.AGAIN, 0, 25, 0, 7, 0, 9))
+    assert (answer.op, answer.flags, answer.seal, answer.digest) == (wire.Op.DONE, 0, 9, 0) and answer.claimed_us > 0
+    assert served.program._library.how_many() == 25 and len(made) == 1
+    assert served.call(4, seal=7).digest == contents.digest((drawn(one(), "x", 4) + 1).tobytes(), 7)  # a usual call is what it was
+    served.delivery.close()
+
+
 def test_it_can_be_woken_without_a_call(runner, library, tmp_path: Path) -> None:
     served = Served(runner, job(library("*(volatile int*)0 = 0;"), one()), tmp_path)
     (answer,) = served.ask(wire.Order(wire.Op.WAKE, seal=9))

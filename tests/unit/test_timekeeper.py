@@ -50,13 +50,14 @@ def schedule(
     call_s: float = 10.0,
     linger_s: float = 0.0,
     in_a_row: bool = True,
+    energy: bool = False,
     slack_us: float = EVERYTHING_FITS,
     slack_share: float = 0.0,
     **plan,
 ):
     """One set of buffers leaves no room for calls in a row."""
     timing = {"warmup_ms": 0.0, "min_samples": 20, "max_samples": 40, "max_seconds": 30.0} | plan
-    one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets}
+    one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets, "again": True}
     return {
         "calls": [one] * calls,
         "plan": asdict(TimingPlan(**timing)),
@@ -64,6 +65,7 @@ def schedule(
         "call_s": call_s,
         "linger_s": linger_s,
         "gpu": "",
+        "energy": energy,
         "in_a_row": in_a_row,
         "slack_us": slack_us,
         "slack_share": slack_share,

@@ -2,8 +2,8 @@
 
 The cover has the format's number and the digest of the body, so that a file which is torn, foreign or of another version is known as
 such before its body is read. A request holds all that judging takes: the task with its reference, the candidate, the kernel it has to
-beat with its times, the counters to collect, and the secret that contents follow from. It holds nothing else: no prompts and replies,
-no keys or names of models, no paths of the searching machine, and nothing about the walls that a worker puts up.
+beat with its times, the counters to collect, whether power is wanted, and the secret that contents follow from. It holds nothing else:
+no prompts and replies, no keys or names of models, no paths of the searching machine, and nothing about the walls that a worker puts up.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Wanted:
     trial: int | None
     metrics: MetricSet | None
     secret: str
+    energy: bool = False  # what the device draws during its own calls is wanted too
     times: str = ""  # "measured" or "modelled", where the answer must be of that kind
     turn: int = 0
 

@@ -41,10 +41,19 @@ class Pace:
 class SpoolSite:
     """See `workers.base.Site`. `secret` and `metrics` are those of the run; `say` takes sentences for a person, from any thread."""
 
-    def __init__(self, path: Path, *, secret: str, metrics: MetricSet | None, say: Callable[[str], None], pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        secret: str,
+        metrics: MetricSet | None,
+        say: Callable[[str], None],
+        pace: Pace | None = None,
+        energy: bool = False,
+    ) -> None:
         self._folder = Folder(path)
         self._secret, self._metrics, self._say = secret, metrics, say
-        self._pace = pace or Pace()
+        self._pace, self._energy = pace or Pace(), energy
         self._others = _Others(self._folder, say)
         self._scratch = paths.new_scratch()
         self._reports = Reports(self._scratch / FOLDER)
@@ -116,6 +125,7 @@ class SpoolSite:
                 metrics=self._metrics,
                 secret=self._secret,
                 times="" if is_first else self.environment.time_kind,
+                energy=self._energy,
                 turn=turn,
             )
             name, data = request(wanted)

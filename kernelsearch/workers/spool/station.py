@@ -53,7 +53,7 @@ class LabStation:
 
     def judge(self, wanted: Wanted) -> Evaluation:
         with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
-            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder)
+            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder, energy=wanted.energy)
             work = Work(task=wanted.task, candidate=wanted.candidate, incumbent=wanted.incumbent, trial=wanted.trial)
             evaluation = judge(work, lab, room.judged.get)
             if evaluation.build is not None and evaluation.build.code and work.trial is None:

@@ -1,6 +1,6 @@
-"""The profiler's own report on real hardware: that it comes, what it holds, and that the line known to be hot is found.
+"""Evidence on real hardware that only exists there: the profiler's report with the line known to be hot, and the power of a kernel's calls.
 
-`pytest tests/gpu/test_hot_lines_gpu.py -m gpu -s` also prints what the profiler wrote and how long that took.
+`pytest tests/gpu/test_evidence_gpu.py -m gpu -s` also prints what the profiler wrote, what was measured, and how long that took.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernelsearch import nsight
+from kernelsearch import catalog, nsight
 from kernelsearch.device.base import Call, Job, Mode, Scalar, Tensor
 from kernelsearch.device.cuda import CudaDevice
 from kernelsearch.device.report import Reader
 from kernelsearch.model import Arg, ArgKind, Build, Candidate, Case, DType, Expression, Form, Origin, Task
+from kernelsearch.model.measurement import OWN_POWER
 from kernelsearch.sandbox.bubblewrap import open_bubblewrap
 from kernelsearch.toolchain.locate import find_nvcc
 from kernelsearch.toolchain.nvcc import SOURCE, NvccToolchain
@@ -59,11 +60,11 @@ def toolchain(gpu, tmp_path_factory: pytest.TempPathFactory) -> NvccToolchain:
 
 @pytest.fixture(scope="module")
 def cupy_device(gpu, support: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CudaDevice]:
-    from conftest import HARDWARE
-
     pytest.importorskip("cupy")
     folder = tmp_path_factory.mktemp("boxes")
-    opened = CudaDevice(sandbox=open_bubblewrap(), scratch=folder, hardware=HARDWARE, ordinal=gpu.ordinal, backend="cupy", support=support)
+    opened = CudaDevice(
+        sandbox=open_bubblewrap(), scratch=folder, hardware=catalog.hardware("h100"), ordinal=gpu.ordinal, backend="cupy", support=support
+    )
     yield opened
     opened.close()
 
@@ -106,3 +107,18 @@ def test_the_line_that_is_known_to_be_hot_is_found(cupy_device: CudaDevice, tool
     assert [row.kernel for row in table.kernels] == [kernel.kernel for kernel in found.kernels]
     assert hot[0].line == HOT
     assert hot[0].share > 0.5 and hot[0].stall == "long_sb"
+
+
+def test_the_power_of_its_own_calls_is_measured(cupy_device: CudaDevice, toolchain: NvccToolchain, scratch: Path) -> None:
+    """That of a walk that waits for memory lies between a board at rest and its cap; the count of energy says so and not a guess."""
+    build = toolchain.build(Candidate(task="chase", source=CHASE, origin=Origin(proposer="test")), TASK)
+    timed = replace(chase(build, scratch), mode=Mode.TIME, energy=True)
+    result = cupy_device.run(replace(timed, rival=replace(timed, energy=False)))
+    assert (result.failure, result.detail) == (None, "")
+    print(f"\n{result.seconds:.1f} s; {dict(result.conditions)}")
+    if "not measured" in result.conditions["power of its own calls"]:
+        pytest.fail(result.conditions["power of its own calls"])
+    assert 50 < float(result.conditions[OWN_POWER]) < 1000
+    without = cupy_device.run(replace(timed, energy=False, rival=replace(timed, energy=False)))
+    print(f"without power {without.seconds:.1f} s")
+    assert OWN_POWER not in without.conditions
