@@ -172,7 +172,8 @@ def _measure(build: Build, trail: _Trail, again: str = "") -> Measurement:
 def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "", *, energy: bool = False) -> Measurement:
     """Times, whose own outputs were right."""
     strict = guard.suspicious(trail.findings)
-    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=strict, energy=energy)
+    timing = replace(measure.TIMING, energy=energy)
+    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=strict, timing=timing)
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]

@@ -83,7 +83,8 @@ class TimingPlan:
     """How a call is timed on hardware: warm up by time, then pairs of candidate and rival until the ratio is known well enough.
 
     `width` is that of the interval of the median, end to end; `few` pairs suffice to give up on a candidate that is certainly slower
-    than `slow` times the rival. A pair during which clocks were held down is repeated.
+    than `slow` times the rival. A pair during which clocks were held down is repeated. `energy`: the power that its calls draw is wanted
+    too, in the conditions, for which they are made for most of a second more.
     """
 
     warmup_ms: float = 50.0
@@ -94,6 +95,7 @@ class TimingPlan:
     width: float = 0.01
     few: int = 10
     slow: float = 1.25
+    energy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,6 @@ class Job:
     rival: Job | None = None
     rival_fresh: bool = False
     source: str = ""
-    energy: bool = False  # TIME: how much power its calls draw is wanted too, in the conditions
     linger_s: float = 0.0  # a pause among the timed calls, for what changes with time
     timing: TimingPlan = TimingPlan()
     timeout_s: float = 30.0

@@ -242,7 +242,7 @@ class Boxes:
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
-        power = energy.conditions([call.label for call in job.calls], record["calls"]) if job.energy else {}
+        power = energy.conditions([call.label for call in job.calls], record["calls"]) if job.timing.energy else {}
         timed = [_timed(job, number, call) for number, call in enumerate(record["calls"])]
         return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]) | power)
 

@@ -93,7 +93,6 @@ def schedule(job: Job, gpu: str, most_sets: int) -> dict[str, Any]:
         "call_s": CALL_S,
         "linger_s": job.linger_s,
         "gpu": gpu,
-        "energy": job.energy,
         "in_a_row": job.plan is None,  # where a launch plan is ours to carry out, no code of a candidate makes claims
         "slack_us": SLACK_US,
         "slack_share": SLACK_SHARE,

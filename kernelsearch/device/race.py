@@ -63,7 +63,7 @@ class Race:
                 break
             records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row)
         else:
-            longest = energy.chosen(self._schedule["calls"], records) if self._schedule["energy"] else None
+            longest = energy.chosen(self._schedule["calls"], records) if self._plan["energy"] else None
             if longest is not None:
                 records[longest]["energy"] = self._energy(longest, energy.typical_us(records[longest]))
         return {"calls": records, "ours": self._ours.why, "theirs": self._theirs.why if self._theirs else "", "flag": self.flag}

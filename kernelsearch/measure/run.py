@@ -45,15 +45,13 @@ def run(
     again: str = "",
     fresh: bool = False,
     strict: bool = False,
-    energy: bool = False,
     timing: TimingPlan = TIMING,
 ) -> Timed:
     """All timed cases in one job. Samples are kept as they came, in µs.
 
     `rival` is built from the kernel to time against; without it there are no pairs. `again` names a further trial, whose contents no
     earlier one has seen; `fresh` asks for a process of the rival that has served nothing else. `strict`: something about the candidate
-    is suspicious, so that more of its timed calls are looked at, some of them after a pause. `energy`: the power that its calls draw is
-    wanted as well, for which they are made for most of a second more.
+    is suspicious, so that more of its timed calls are looked at, some of them after a pause.
     """
     prepared = workload.prepare(task, lab.scratch, lab.secret, draws=lab.device.draws)
     timed = prepared.timed
@@ -69,7 +67,6 @@ def run(
     ours = job(build)
     if rival is not None and measured:
         ours = replace(ours, rival=replace(job(rival), samples=()), rival_fresh=fresh)
-    ours = replace(ours, energy=energy)
     result = lab.device.run(ours)
     for _ in range(_RETRIALS):
         if result.failure is not None or not _unexplained(result.calls):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kernelsearch import catalog, nsight
-from kernelsearch.device.base import Call, Job, Mode, Scalar, Tensor
+from kernelsearch.device.base import Call, Job, Mode, Scalar, Tensor, TimingPlan
 from kernelsearch.device.cuda import CudaDevice
 from kernelsearch.device.report import Reader
 from kernelsearch.model import Arg, ArgKind, Build, Candidate, Case, DType, Expression, Form, Origin, Task
@@ -62,9 +62,8 @@ def toolchain(gpu, tmp_path_factory: pytest.TempPathFactory) -> NvccToolchain:
 def cupy_device(gpu, support: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CudaDevice]:
     pytest.importorskip("cupy")
     folder = tmp_path_factory.mktemp("boxes")
-    opened = CudaDevice(
-        sandbox=open_bubblewrap(), scratch=folder, hardware=catalog.hardware("h100"), ordinal=gpu.ordinal, backend="cupy", support=support
-    )
+    hardware = catalog.hardware("h100")  # the device hands it on and never reads it
+    opened = CudaDevice(sandbox=open_bubblewrap(), scratch=folder, hardware=hardware, ordinal=gpu.ordinal, backend="cupy", support=support)
     yield opened
     opened.close()
 
@@ -112,13 +111,15 @@ def test_the_line_that_is_known_to_be_hot_is_found(cupy_device: CudaDevice, tool
 def test_the_power_of_its_own_calls_is_measured(cupy_device: CudaDevice, toolchain: NvccToolchain, scratch: Path) -> None:
     """That of a walk that waits for memory lies between a board at rest and its cap; the count of energy says so and not a guess."""
     build = toolchain.build(Candidate(task="chase", source=CHASE, origin=Origin(proposer="test")), TASK)
-    timed = replace(chase(build, scratch), mode=Mode.TIME, energy=True)
-    result = cupy_device.run(replace(timed, rival=replace(timed, energy=False)))
+    plain = replace(chase(build, scratch), mode=Mode.TIME)
+    plain = replace(plain, rival=plain)
+    timed = replace(plain, timing=TimingPlan(energy=True))
+    result = cupy_device.run(timed)
     assert (result.failure, result.detail) == (None, "")
     print(f"\n{result.seconds:.1f} s; {dict(result.conditions)}")
     if "not measured" in result.conditions["power of its own calls"]:
         pytest.fail(result.conditions["power of its own calls"])
     assert 50 < float(result.conditions[OWN_POWER]) < 1000
-    without = cupy_device.run(replace(timed, energy=False, rival=replace(timed, energy=False)))
+    without = cupy_device.run(plain)
     print(f"without power {without.seconds:.1f} s")
     assert OWN_POWER not in without.conditions

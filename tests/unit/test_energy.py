@@ -116,12 +116,11 @@ def players() -> Iterator[list[Player]]:
 
 SCHEDULE = {
     "calls": [{"distribution": 0, "decoys": [], "samples": [], "sets": 1, "again": True}],
-    "plan": asdict(TimingPlan(warmup_ms=0.0, min_samples=20, max_samples=20)),
+    "plan": asdict(TimingPlan(warmup_ms=0.0, min_samples=20, max_samples=20, energy=True)),
     "timeout_s": 60.0,
     "call_s": 10.0,
     "linger_s": 0.0,
     "gpu": "",
-    "energy": True,
     "in_a_row": False,
     "slack_us": 20.0,
     "slack_share": 0.1,
