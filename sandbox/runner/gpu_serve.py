@@ -76,9 +76,9 @@ class Server:
         """One call. `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`."""
         return self._calls_in_a_row(number, [place], keys)[0]
 
-    def batch(self, number: int, count: int, keys: tuple[int, int, int, int]) -> list[Done]:
-        """Calls on the sets of buffers 0, 1, …, their keys counting up, queued without a pause: the GPU is busy from first to last."""
-        return self._calls_in_a_row(number, range(count), keys)
+    def batch(self, number: int, places: Sequence[int], keys: tuple[int, int, int, int]) -> list[Done]:
+        """Calls on these sets of buffers, their keys counting up, queued without a pause: the GPU is busy from first to last."""
+        return self._calls_in_a_row(number, places, keys)
 
     def _calls_in_a_row(self, number: int, places: Sequence[int | None], keys: tuple[int, int, int, int]) -> list[Done]:
         ready = [self._ready(number, place) for place in places]
@@ -165,7 +165,7 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
         if order.op is wire.Op.CALL:
             send(_answer(server.call(order.number, order.place, keys), order, wire))
         elif order.op is wire.Op.BATCH:
-            for done in server.batch(order.number, order.place, keys):
+            for done in server.batch(order.number, range(order.place, order.place + order.calls), keys):
                 send(_answer(done, order, wire))
         elif order.op is wire.Op.WAKE:
             server.wake()
