@@ -62,6 +62,11 @@ class Answer:
         return self.node.attempt.outcome is Outcome.EXHAUSTED
 
     @property
+    def by_hand(self) -> bool:
+        """Nobody was asked for it: the owner of the run added it."""
+        return self.node.attempt.proposal is not None and bool(self.node.attempt.proposal.by_hand)
+
+    @property
     def barren(self) -> bool:
         """An edit was tried and gave nothing that could be edited further."""
         return self.kernel is None and self.parent is not None and not self.exhausted and not self.repeated
@@ -118,6 +123,8 @@ class Kernels:
         """Take in a node, asked for by this object or read from a journal."""
         self._proposals.seen(node)
         parent = None if node.parent is None else self.by_number.get(node.parent)
+        if parent is None and node.attempt.proposal is not None and node.attempt.proposal.by_hand:
+            parent = self.root  # what mends a kernel that failed has no kernel above it
         self._settle(node, parent)
         if node.attempt.outcome is Outcome.EXHAUSTED:
             if parent is not None:
