@@ -266,7 +266,7 @@ def resume(
             return _search_in(home, site, tools, budget or home.spec.budget, _Session(watch=watch, heard=heard, stop=stop, ask=ask))
 
 
-def judge_added(folder: Path, *, watch: Watch, stop: threading.Event) -> None:
+def judge_added(folder: Path, *, watch: Watch) -> None:
     """Judge what is in the inbox of a run that nobody goes on with now, and nothing else; no strategy and no model is asked.
 
     Raises `RunBusy` when somebody does: then it is theirs to judge.
@@ -277,9 +277,9 @@ def judge_added(folder: Path, *, watch: Watch, stop: threading.Event) -> None:
         tools = _Tools(
             proposer=open_proposer("rules", options={}), strategy=open_strategy("best-of-n", seed=0, options={}), rewards=rewards
         )
-        heard = Heard(lambda text: watch(Warned(text=text)))
+        heard, stop = Heard(lambda text: watch(Warned(text=text))), threading.Event()
         with closing(_site_again(home, "", watch, heard, stop)) as site:
-            _search_in(home, site, tools, Budget(candidates=0), _Session(watch=watch, heard=heard, stop=stop))
+            _search_in(home, site, tools, Budget(candidates=0), _Session(watch=watch, heard=heard, stop=stop, asking=False))
 
 
 def _repair(home: RunFolder, watch: Watch) -> None:
@@ -312,12 +312,13 @@ def _resolved(spec: RunSpec) -> RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
-    """Who watches, ends and is asked."""
+    """Who watches, ends and is asked. `asking`: whether proposers are, who then hear the owner's hints."""
 
     watch: Watch
     heard: Heard
     stop: threading.Event
     ask: Ask | None = None
+    asking: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,16 +347,21 @@ def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
     return spec.proposer_options
 
 
+def _guidance(home: RunFolder, watch: Watch) -> Guidance:
+    return Guidance(home.path, home.spec.proposer, note=lambda text: watch(Noted(text=text)), warn=lambda text: watch(Warned(text=text)))
+
+
 def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, session: _Session) -> Result:
     spec, journal, watch = replace(home.spec, budget=budget), home.journal, session.watch
     forecast = at_start(home.task, site.hardware, spec.proposer, spec.proposer_options, roles=spec.roles)
     watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
     desk = None if session.ask is None else Desk(session.ask, session.stop)
-    guidance = Guidance(home.path, spec.proposer, note=lambda text: watch(Noted(text=text)), warn=lambda text: watch(Warned(text=text)))
+    guidance = _guidance(home, watch) if session.asking else None
 
     def listen() -> None:
         session.heard.listen()
-        guidance.look()
+        if guidance is not None:
+            guidance.look()
         if desk is not None:
             desk.serve()
 
