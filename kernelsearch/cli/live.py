@@ -37,7 +37,10 @@ class LiveView:
         self._console = console or Console(highlight=False)
         self._progress: Progress | None = None
         self._since = 0.0
-        self._live = Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
+        self._live = self._new_live()
+
+    def _new_live(self) -> Live:
+        return Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
         self._live.start()
@@ -76,6 +79,7 @@ class LiveView:
         try:
             yield
         finally:
+            self._live = self._new_live()  # one that is started again would wipe out as many lines as it had
             self._live.start()
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
