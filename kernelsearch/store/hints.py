@@ -58,6 +58,7 @@ class Hints:
         self._hints: list[Hint] = []
         self._read = 0  # bytes
         self._lines = 0
+        self._shut = False  # it could not be read, which was said
 
     @property
     def all(self) -> tuple[Hint, ...]:
@@ -106,6 +107,11 @@ class Hints:
                 file.seek(self._read)
                 data = file.read()
         except FileNotFoundError:
+            return news
+        except OSError as error:
+            if not self._shut:
+                news.warnings.append(f"{self.path}: cannot be read, so no hint is heeded: {error.strerror}")
+            self._shut = True
             return news
         whole, end, _ = data.rpartition(b"\n")
         self._read += len(whole) + len(end)

@@ -73,6 +73,14 @@ def test_damaged_lines_are_passed_over_with_a_warning_and_a_torn_end_is_waited_f
     assert [hint.text for hint in news.said] == ["two"] and len(news.warnings) == 1
 
 
+def test_a_file_that_cannot_be_read_is_told_of_once_and_stops_nobody(tmp_path):
+    (tmp_path / HINTS).mkdir()
+    hints = Hints(tmp_path)
+    assert [len(hints.look().warnings) for _ in range(3)] == [1, 0, 0]
+    with pytest.raises(UsageError, match="cannot write"):
+        Hints(tmp_path).give("one")
+
+
 def give_many(folder: Path, name: str) -> None:
     for number in range(20):
         Hints(folder).give(f"{name} {number}")
