@@ -70,7 +70,7 @@ class Evolve:
         proposal = node.attempt.proposal
         answer = self._kernels.tell(node)
         self._lessons.learn(answer)
-        if answer.repeated:
+        if answer.repeated or answer.says_nothing:
             return
         if answer.kernel is not None:
             heapq.heappush(self._reserve, (-answer.kernel.value, answer.kernel.number))
