@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from kernelsearch import digest
+from kernelsearch.model import Attempt, Outcome
 from kernelsearch.store.files import put
 
 FOLDER = "profiles"  # in that of a run
@@ -48,3 +49,19 @@ class Reports:
     def _kept(self) -> list[Path]:
         """Oldest first."""
         return sorted(self.folder.glob(f"[0-9a-f]*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def take_over(attempt: Attempt, there: Reports | None, ours: Reports) -> str:
+    """Bring the report of what an attempt had judged into the folder of its run; a sentence that says why it could not be.
+
+    What was read from it is in the record already.
+    """
+    evaluation = attempt.evaluation if attempt.outcome is Outcome.EVALUATED else None
+    name = "" if evaluation is None or evaluation.profile is None else evaluation.profile.report
+    data = there.get(name) if there is not None and name else None
+    try:
+        if data is not None:
+            ours.put(data)
+    except OSError as error:
+        return f"a report of the profiler was not kept: {error.filename}: {error.strerror}"
+    return ""

@@ -135,7 +135,7 @@ def raced(players: list[Player], **options) -> dict:
 def test_after_a_race_the_candidate_alone_is_called_again_and_again(quick: Board, players: list[Player]) -> None:
     record = raced(players, took_s=0.003)
     asked = [order for order in players[0].orders if order.op is wire.Op.AGAIN]
-    assert asked and {order.place for order in asked} == {500}  # of 100 µs each, so many take 50 ms
+    assert asked and {order.calls for order in asked} == {500}  # of 100 µs each, so many take 50 ms
     assert players[0].orders[-len(asked) :] == asked and len({order.seal for order in asked}) == len(asked)
     assert not any(order.op is wire.Op.AGAIN for order in players[1].orders)
     found = record["calls"][0]["energy"]

@@ -12,8 +12,7 @@ from kernelsearch import digest
 from kernelsearch.model import Attempt, HotLine, Node, Outcome
 from kernelsearch.propose.hot import hot
 from kernelsearch.report.node import NodeViews
-from kernelsearch.search import Warned, _keep_report
-from kernelsearch.store.reports import Reports
+from kernelsearch.store.reports import Reports, take_over
 from kernelsearch.workers.spool.folder import Folder
 from kernelsearch.workers.spool.letters import Answer, report_of, unpack
 from kernelsearch.workers.spool.site import Pace, SpoolSite
@@ -53,16 +52,14 @@ def test_only_names_of_reports_are_opened(tmp_path, name):
 
 def test_a_run_takes_over_what_its_nodes_tell_of(tmp_path):
     there, ours = Reports(tmp_path / "there"), Reports(tmp_path / "ours")
-    name, said = there.put(b"report"), []
+    name = there.put(b"report")
     for one in (attempt(report=None), attempt(report=b"another"), attempt(Outcome.DUPLICATE)):
-        _keep_report(one, there, ours, said.append)
+        assert take_over(one, there, ours) == ""
         assert not ours.folder.exists()
-    _keep_report(attempt(), None, ours, said.append)
-    _keep_report(attempt(), there, ours, said.append)
-    assert ours.get(name) == b"report" and said == []
+    assert take_over(attempt(), None, ours) == "" and not ours.folder.exists()
+    assert take_over(attempt(), there, ours) == "" and ours.get(name) == b"report"
     (tmp_path / "file").touch()
-    _keep_report(attempt(), there, Reports(tmp_path / "file" / "x"), said.append)
-    assert isinstance(said[0], Warned) and "was not kept" in said[0].text
+    assert "was not kept" in take_over(attempt(), there, Reports(tmp_path / "file" / "x"))
 
 
 def test_a_report_comes_through_a_spool_with_its_answer(tmp_path, monkeypatch):
