@@ -28,7 +28,6 @@ class Op(enum.IntEnum):
     WAKE = 7  # do something small, so that the device and the process are at hand -> AWAKE
     AWAKE = 8
     BATCH = 9  # `calls` calls in a row, on sets of buffers from `place` on, with keys that count up -> as many DONE, when all are over
-
     AGAIN = 11  # `calls` calls of one kind on the set of buffers `place`, with nothing of ours between -> DONE, when all are over
 
 

@@ -463,18 +463,18 @@ def test_after_a_pause_there_is_a_sample_still_to_come(keeper: Timekeeper, playe
 
 
 def test_time_that_a_claim_leaves_out_is_unexplained(keeper: Timekeeper, player) -> None:
-    """Each call sleeps six ms; one side claims half of that, the other all."""
+    """Each call sleeps ten ms; one side claims a tenth of that, the other all."""
     found = {}
-    for claimed in (3000.0, 6000.0):
+    for claimed in (1000.0, 10000.0):
         record = keeper.race(
             schedule(sets=3, min_samples=12, max_samples=12),
-            player(claimed_us=claimed, took_s=0.006).ours,
-            player(claimed_us=6000.0, took_s=0.006).ours,
+            player(claimed_us=claimed, took_s=0.01).ours,
+            player(claimed_us=10000.0, took_s=0.01).ours,
         )
         (call,) = record["calls"]
         found[claimed], doubt = unexplained(call["rows"], call["in_a_row"], call["same"])
         assert doubt < math.inf
-    assert found[3000.0] > 1000 and found[6000.0] < found[3000.0] / 2
+    assert found[1000.0] > 3000 and found[10000.0] < found[1000.0] / 2
 
 
 def rows(ours: float, theirs: float, *, said=None, around: float = 40.0, wake: float = 30.0, count: int = 5, alone: float | None = None):
