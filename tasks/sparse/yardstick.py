@@ -14,7 +14,7 @@ def spmv_csr(torch, starts, columns, values, x, rows, cols, **_):
 
 def spmv_ell(torch, columns, values, x, **_):
     # No library has this format; an index of -1 reads the last element, and is then left out.
-    return torch.where(columns >= 0, values * x[columns], 0).sum(dim=1)
+    return torch.where(columns >= 0, values.float() * x.float()[columns], 0).sum(dim=1).to(x.dtype)
 
 
 def spmm_coo(torch, row_of, columns, values, b, rows, cols, **_):
