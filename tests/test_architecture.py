@@ -51,6 +51,7 @@ DOORS = {
     "torch": ("kernelsearch/oracle/", "sandbox/runner/"),
     "tree_sitter": ("kernelsearch/source/",),
     "tree_sitter_cuda": ("kernelsearch/source/",),
+    "yaml": ("kernelsearch/formats/yaml_text.py",),
 }
 
 

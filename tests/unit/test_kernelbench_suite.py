@@ -1,6 +1,8 @@
 """KernelBench as a suite: what is recognised as one, broken problems by name, and results in the files that its own scripts read."""
 
+import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,9 +117,7 @@ def test_another_table_is_refused(tmp_path):
 def test_a_damaged_table_is_the_users_and_a_missing_library_is_named(tmp_path, monkeypatch):
     damaged = tmp_path / "a.parquet"
     damaged.write_bytes(b"PAR1 and then nothing")
-    import sys
-
-    if "pyarrow" in sys.modules or pytest.importorskip("importlib.util").find_spec("pyarrow"):
+    if importlib.util.find_spec("pyarrow") is not None:
         with pytest.raises(UsageError, match="not a parquet file that can be read"):
             formats.recognised(damaged).listed()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
