@@ -17,9 +17,10 @@ from kernelsearch.model.run import LOCAL
 @click.command(name="bench", short_help="Optimise every task of a suite or folder.")
 @click.argument("suites", nargs=-1, required=True)
 @together(SEARCH, BUDGET, LAB)
+@click.option("--launchers", type=click.Path(path_type=Path), help="CUDA sources for problems of others, by name; only these are taken.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the runs.  [default: runs/bench-TIME]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line and task on standard output.")
-def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401
+def command(suites: tuple[str, ...], launchers: Path | None, out: Path | None, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401
     """Optimise every task of SUITES: names of suites or tasks, folders of them, or benchmarks of others such as a level of KernelBench.
 
     Exit code 1 if a task's own kernel failed, or a problem could not be read.
@@ -37,7 +38,8 @@ def command(suites: tuple[str, ...], out: Path | None, as_json: bool, **chosen: 
 
     options = SearchOptions(**chosen)
     tasks, broken = [], []
-    for item in (item for ref in suites for item in inputs.listed(ref)):
+    items = [item for ref in suites for item in inputs.listed(ref)]
+    for item in items if launchers is None else inputs.answered(items, launchers):
         try:
             tasks.append(item.read())
         except UsageError as error:  # one that cannot be read must not end the others

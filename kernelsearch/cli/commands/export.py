@@ -26,7 +26,7 @@ def command(runs: tuple[Path, ...], kind: str | None, form: str | None, problem:
     from kernelsearch.errors import UsageError
 
     if (kind is None) == (form is None):
-        raise UsageError("say what to export: --sft, --preference, or --form with a benchmark's name")
+        raise UsageError("say what to export: --sft or --preference, or --form with a benchmark's name")
     if form is not None:
         return _results(runs, out) if form == "kernelbench" else _converted(runs, form, problem, out)
     _training(runs, kind == "sft", out, margin)
