@@ -302,7 +302,7 @@ def _key(job: Job) -> str:
 
 def _timed(job: Job, number: int, record: Mapping[str, Any]) -> CallResult:
     call, pairs = job.calls[number], record["pairs"]
-    excess, doubt = unexplained(record["rows"], record["in_a_row"], pairs)
+    excess, doubt = unexplained(record["rows"], record["in_a_row"], record["same"])
     return CallResult(
         label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),

@@ -219,6 +219,7 @@ _OUTCOMES = {
     Outcome.EXHAUSTED: "The proposer knows nothing more to try from this parent.",
     Outcome.LLM_FAILED: "The model gave no usable answer.",
     Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
+    Outcome.DECLINED: "The owner of the run did not let it run.",
 }
 
 

@@ -18,6 +18,7 @@ class Request:
 
     proposal: Proposal | None = None
     context: Context | None = None
+    candidate: Candidate | None = None  # there already, so nothing is proposed
 
 
 class Worker(Protocol):

@@ -12,7 +12,9 @@ from kernelsearch.wire import ANSWER_BYTES, ORDER_BYTES, Answer, Garbled, Op, Or
 BYTE, HALF, WORD, LONG = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 ASKED = [Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH]
 ANSWERED = [op for op in Op if op not in ASKED]
-ORDERS = st.builds(Order, op=st.sampled_from(ASKED), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG)
+ORDERS = st.builds(
+    Order, op=st.sampled_from(ASKED), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG, calls=HALF
+)
 ANSWERS = st.builds(
     Answer,
     op=st.sampled_from(ANSWERED),
