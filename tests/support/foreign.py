@@ -40,6 +40,21 @@ class Challenge(ChallengeBase):
     def generate_performance_test(self):
         return self._case(256, 0.5)
 """
+BASE = """
+class RandTensor:
+    def __init__(self, shape, low, high, dtype="float32"):
+        self.shape, self.low, self.high, self.dtype = tuple(shape), low, high, dtype
+
+
+class OutTensor:
+    def __init__(self, shape, dtype="float32"):
+        self.shape, self.dtype = tuple(shape), dtype
+
+
+class ChallengeBase:
+    def __init__(self, name, atol, rtol, num_gpus, access_tier):
+        self.num_gpus = num_gpus
+"""
 ADD = """#include <cuda_runtime.h>
 __global__ void add(const float* A, const float* B, float* C, size_t N, float alpha) {
   size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x;

@@ -87,6 +87,21 @@ def test_a_challenge_keeps_its_signature_and_its_tests(tmp_path, launcher):
 
 
 @needs_torch
+def test_a_checkout_that_only_says_how_tensors_are_drawn_has_them_drawn(tmp_path, launcher):
+    drawn = foreign.CHALLENGE.replace("import ChallengeBase", "import ChallengeBase, OutTensor, RandTensor")
+    drawn = drawn.replace('"B": torch.randn(count, device="cuda")', '"B": RandTensor((count,), 3.0, 4.0)')
+    drawn = drawn.replace("torch.empty_like(A)", "OutTensor((count,))")
+    folder = foreign.leetgpu(tmp_path, drawn)
+    core = tmp_path / "challenges" / "core"
+    core.mkdir()
+    (core / "challenge_base.py").write_text(foreign.BASE)
+    task = inputs.task(str(folder), launcher=launcher)
+    assert [arg.shape[0].text for arg in task.args[:3]] == ["N", "N", "N"]
+    (call, *_) = workload.prepare(task, tmp_path / "s", "s").calls
+    assert 3 <= call.inputs()["B"].min() <= call.inputs()["B"].max() < 4
+
+
+@needs_torch
 def test_a_gpu_mode_problem_takes_the_written_tensor_for_an_output(tmp_path, launcher):
     task = inputs.task(str(foreign.gpumode(tmp_path)), launcher=launcher)
     assert told(task) == [
@@ -187,6 +202,7 @@ def test_a_kernel_for_a_challenge_is_judged_on_the_emulated_device(tmp_path, cap
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
+        (('"N": count, "alpha"', '"N": self, "alpha"'), "argument N of a test is of type Challenge"),
         (('"C": (pointer, "out")', '"C": (pointer, "back")'), "get_solve_signature: C is 'back'"),
         (("num_gpus=1", "num_gpus=2"), "it needs 2 GPUs"),
         (("out=C)", "out=A)"), "writes its input A"),

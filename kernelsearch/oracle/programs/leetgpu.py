@@ -5,7 +5,7 @@ Its base class is the checkout's own where that was found, else one that keeps w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -51,8 +51,28 @@ class LeetGpu:
         test = self._challenge.generate_performance_test() if timed else self._challenge.generate_functional_test()[case]
         if missing := sorted(self._signature.keys() - test.keys()):
             raise Fault(f"a test has no {missing[0]}, which get_solve_signature names")
-        return {name: test[name] for name in self._signature}
+        return {name: _made(test[name], name) for name in self._signature}
 
     def run(self, given: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         self._challenge.reference_impl(**given)
         return {name: given[name] for name, way in self._signature.items() if way != "in"}
+
+
+def _made(value: object, name: str) -> Any:  # noqa: ANN401 - a tensor or a number
+    """What a test gives for an argument; newer checkouts say how a tensor is to be drawn in place of drawing it."""
+    if isinstance(value, torch.Tensor | int | float):
+        return value
+    kind, shape, dtype = type(value).__name__, getattr(value, "shape", None), getattr(torch, str(getattr(value, "dtype", "")), None)
+    if isinstance(shape, tuple) and isinstance(dtype, torch.dtype) and kind in _DRAWN:
+        return _DRAWN[kind](value, torch.empty(shape, dtype=torch.float32)).to(dtype)
+    raise Fault(f"argument {name} of a test is of type {kind}; only tensors and numbers can be passed")
+
+
+# By the names that the checkout's own classes have, whose fields these are.
+_DRAWN: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
+    "RandTensor": lambda wanted, empty: empty.uniform_(wanted.low, wanted.high),
+    "RandnTensor": lambda wanted, empty: empty.normal_(wanted.mean, wanted.std),
+    "RandIntTensor": lambda wanted, empty: torch.randint(wanted.low, wanted.high, empty.shape),
+    "FullTensor": lambda wanted, empty: torch.full(empty.shape, wanted.value),
+    "OutTensor": lambda wanted, empty: empty.zero_(),
+}
