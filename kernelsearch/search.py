@@ -18,7 +18,7 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import admission, catalog, digest
-from kernelsearch.errors import BaselineFailed, UsageError
+from kernelsearch.errors import BaselineFailed, KernelSearchError, UsageError
 from kernelsearch.llm.recording import ANSWERS
 from kernelsearch.model import (
     Attempt,
@@ -53,6 +53,7 @@ from kernelsearch.workers.heard import Heard
 from kernelsearch.workers.local import LocalWorker
 from kernelsearch.workers.sites import open_site
 
+STOPPED = "stopped by the user"  # why a run ended that was told to
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
 _GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
 
@@ -152,7 +153,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
             return ended or "nothing left to try"
         done, pending = _wait(pending, run, clock)
         if not done:
-            return _over(run, journal, clock, len(pending)) or "stopped by the user"
+            return _over(run, journal, clock, len(pending)) or STOPPED
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
 
@@ -178,7 +179,7 @@ def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
     """Why no further attempt may begin; None when one may."""
     if run.stop.is_set():
-        return "stopped by the user"
+        return STOPPED
     spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending, run.expected)
     return f"budget reached: {spent}" if spent else None
 
@@ -204,7 +205,7 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
-        raise BaselineFailed(_baseline_message(node))
+        raise BaselineFailed(baseline_message(node))
 
 
 def _moved(attempt: Attempt, journal: Journal) -> str | None:
@@ -224,7 +225,8 @@ def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Rewar
     return None if baseline is None else score(attempt.evaluation, baseline, rewards)
 
 
-def _baseline_message(node: Node) -> str:
+def baseline_message(node: Node) -> str:
+    """What is wrong with a baseline that does not pass."""
     if node.evaluation is None:
         return f"the kernel to start from could not be judged: {node.attempt.detail}"
     verdict, detail = node.evaluation.verdict, node.evaluation.detail.strip()
@@ -261,6 +263,12 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
         )
         with closing(RunFolder.create(folder, header)) as home:
             return _search_in(home, site, tools, spec.budget, watch, heard, stop)
+
+
+def check(spec: RunSpec) -> None:
+    """Raise what `optimize` would for an unknown name, a key that is missing or options that do not fit, before anything is made."""
+    check_chooser(spec.playbook)
+    _Tools.of(_resolved(spec), Totals())
 
 
 def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watch: Watch, stop: threading.Event) -> Result:
@@ -334,7 +342,12 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch
         expected=None if forecast is None else forecast.attempt,
     )
     worker = LocalWorker(task=home.task, site=site, proposer=recorded(tools.proposer, home.path / ANSWERS))
-    with closing(worker):
-        ended = search(run, tools.strategy, worker, journal)
+    try:
+        with closing(worker):
+            ended = search(run, tools.strategy, worker, journal)
+    except KernelSearchError as error:
+        home.end(str(error), failed=True)
+        raise
+    home.end(ended)
     watch(Ended(reason=ended))
     return Result(folder=home.path, baseline=journal.nodes[0], best=journal.best or journal.nodes[0], totals=journal.totals, ended=ended)

@@ -71,6 +71,14 @@ class Journal:
             baseline=self.nodes[0],
         )
 
+    def catch_up(self) -> tuple[Node, ...]:
+        """Nodes that another process has written since; for readers. A line waits that is not whole yet, or whose texts are not there."""
+        before = len(self.nodes)
+        self.damage = None
+        if self.path.exists():
+            self._read()
+        return tuple(self.nodes[before:])
+
     def append(self, attempt: Attempt, reward: Reward | None, at_seconds: float) -> Node:
         """Record an attempt and return its node. Raises `UsageError` when the disk refuses; the file is then as before."""
         node = Node(number=len(self.nodes), attempt=attempt, reward=reward, at_seconds=at_seconds)
@@ -120,8 +128,10 @@ class Journal:
         self._whole += len(line)
 
     def _read(self) -> None:
+        """From where the last reading ended."""
         with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            file.seek(self._whole)
+            for number, line in enumerate(file, len(self.nodes) + 1):
                 try:
                     node = self._parse(line)
                     if node.number != len(self.nodes):
