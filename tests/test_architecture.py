@@ -45,6 +45,7 @@ DOORS = {
         "sandbox/runner/",
     ),
     "openai": ("kernelsearch/llm/",),
+    "pyarrow": ("kernelsearch/formats/parquet.py",),
     "pycuda": ("sandbox/runner/",),
     "pydantic": ("kernelsearch/codec/",),
     "pynvml": ("kernelsearch/device/", "sandbox/runner/"),

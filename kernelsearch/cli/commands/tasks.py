@@ -61,9 +61,9 @@ def check(tasks: tuple[str, ...], no_baseline: bool, full: bool, verbose: bool, 
     honest ones pass: the reference in float32, and the task's baseline on the emulated device.
     """
     from kernelsearch import catalog
-    from kernelsearch.cli import trials
+    from kernelsearch.cli import inputs, trials
 
-    chosen = [found for ref in tasks or catalog.names() for found in catalog.tasks(ref)]
+    chosen = [found for ref in tasks or catalog.names() for found in inputs.tasks(ref)]
     admissions = []
     with trials.court(baseline=not no_baseline, seed=seed, unsafe=unsafe) as admit:
         for task in chosen:
