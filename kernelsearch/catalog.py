@@ -45,17 +45,25 @@ def tasks(ref: str) -> tuple[Task, ...]:
 
     Raises `UsageError` when there is none, or when two have one name.
     """
-    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
-    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+    files = task_files(ref)
+    if files is None:
         return (task(ref),)
-    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
-    if not files:
-        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
     found = tuple(sorted((_load(file) for file in files), key=lambda t: (t.suite, t.name)))
     labels = [f"{t.suite}/{t.name}" for t in found]
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
-        raise UsageError(f"{folder}: more than one task is called {doubled[0]}")
+        raise UsageError(f"{ref}: more than one task is called {doubled[0]}")
     return found
+
+
+def task_files(ref: str) -> tuple[Path, ...] | None:
+    """The task files of a suite or folder, unread; None for what is a single task, or no task. Raises `UsageError` when there is none."""
+    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
+    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+        return None
+    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
+    if not files:
+        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
+    return tuple(files)
 
 
 def names() -> tuple[str, ...]:

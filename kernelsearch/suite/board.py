@@ -1,4 +1,4 @@
-"""A suite as it stands: what each search is at, and what it has come to. Pure: filled by events where it runs, by files where it is watched."""
+"""A suite as it stands: what each search is at, and what it came to. Pure: filled by events where it runs, by files where it is watched."""
 
 from __future__ import annotations
 

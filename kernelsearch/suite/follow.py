@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Node
+from kernelsearch.model import Node, Row
 from kernelsearch.search import STOPPED, Ended, Event, NodeDone, Result, Started, Warned
 from kernelsearch.store import pulse
 from kernelsearch.store.pulse import SILENT_S, Listener
@@ -66,7 +66,7 @@ class RunFollower:
 
 
 class SuiteFollower:
-    """`poll` brings `board` up to date; `news` are rows that came since."""
+    """`poll` brings `board` up to date."""
 
     def __init__(self, path: Path) -> None:
         """Raises `UsageError` for a folder that holds no suite."""
@@ -77,14 +77,17 @@ class SuiteFollower:
         self._runs: dict[str, RunFollower] = {}
         self._listener = Listener(path)
 
-    def poll(self) -> None:
+    def poll(self) -> tuple[Row, ...]:
+        """The rows that came since the last time."""
         end = pulse.ended(self.home.path)
-        for row in self.home.catch_up():
+        new = self.home.catch_up()
+        for row in new:
             self.board.done(row)
         for job in self.home.todo:
             self._look(job)
         self.ended = "" if end is None else end.reason
         self.silent = end is None and self._listener.silent_s() > SILENT_S
+        return new
 
     def _look(self, job: Job) -> None:
         """What the run of `job` has come to, if it has begun."""

@@ -19,9 +19,10 @@ Key = tuple[str, str, int, str]  # as `Row.key`
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A task of a suite: how it is found again, and what it was when the suite began."""
+    """A task of a suite: how it is found again, and what it was when the suite began. `item` is which one of several that `ref` holds."""
 
     ref: str
+    item: str = ""
     suite: str
     name: str
     digest: str
@@ -118,7 +119,7 @@ def distinct(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Problem
     first: dict[str, Entry] = {}
     problems = []
     for entry in entries:
-        if (before := first.setdefault(entry.label, entry)) is not entry and before.ref != entry.ref:
+        if (before := first.setdefault(entry.label, entry)) is not entry and (before.ref, before.item) != (entry.ref, entry.item):
             problems.append(
                 Problem(ref=entry.ref, why=f"a second task called {entry.label}; the first is {before.ref}. Rename one of them")
             )
