@@ -15,6 +15,7 @@ from kernelsearch import lab, search, suite, yardstick
 from kernelsearch.cli import inputs, scoreboard, session
 from kernelsearch.cli.batch_views import BatchView
 from kernelsearch.cli.gather import Gathered, again
+from kernelsearch.device import NAMES
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Row, RunSpec, Task
 from kernelsearch.model.run import LOCAL
@@ -48,12 +49,14 @@ class Wanted:
 def header(gathered: Gathered, wanted: Wanted) -> Header:
     """Raises `UsageError` where nothing is left to run, or a setting names what is not known: before a folder is made."""
     entries, doubled = plans.distinct(gathered.entries)
-    problems = (*gathered.problems, *doubled)
+    problems = plans.concerned((*gathered.problems, *doubled), wanted.only, wanted.skip)
     if not entries:
         raise UsageError(f"no task to run: {'; '.join(problem.why for problem in problems)}")
     for setting in wanted.settings:
         search.check(setting.spec)
-        if setting.spec.worker == LOCAL and setting.spec.device != "auto":
+        if (name := setting.spec.device.partition(":")[0]) not in ("auto", *NAMES):
+            raise UsageError(f"unknown device {name!r}; one of auto, {', '.join(NAMES)}")
+        if setting.spec.worker == LOCAL and name != "auto":
             lab.hardware_for(setting.spec.device, setting.spec.hardware)
     return Header(
         version=kernelsearch.__version__,

@@ -80,7 +80,7 @@ class PlainView(Quiet):
     """A line a search as it is done, and the tables at the end."""
 
     def told(self, row: Row, report: str) -> None:
-        click.echo(words.clean(tables.bench_line(row, report)))
+        click.echo(tables.bench_line(row, report))
 
     def finish(self, home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...]) -> None:
         show(home, board, ended, written)
@@ -139,6 +139,8 @@ def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] 
     for text in (*(scoreboard.notes(found, board) if found else ()), *not_run(home)):
         click.echo(words.clean(text))
     click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}")
+    if ended and home.todo:
+        click.echo(f"go on with: kernelsearch bench --resume {home.path}")
     for path in written:
         click.echo(path)
 

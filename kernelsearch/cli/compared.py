@@ -28,10 +28,13 @@ def rows(ref: str) -> tuple[Row, ...]:
             return found
         chosen = tuple(row for row in found if row.setting == setting)
         if not chosen:
-            raise UsageError(f"{path} has no setting {setting!r}; one of {', '.join(sorted({row.setting for row in found}))}")
+            known = ", ".join(sorted({row.setting for row in found if row.setting})) or "none, as it has only one way to search"
+            raise UsageError(f"{path} has no setting {setting!r}; its settings: {known}")
         return chosen
     if setting is not None:
         raise UsageError(f"{ref}: no such folder, and {path} is not a suite with a setting {setting!r}")
+    if not (path / "run.json").is_file():
+        raise UsageError(f"{path} is the folder of neither a suite nor a run")
     return (_of_run(path),)
 
 

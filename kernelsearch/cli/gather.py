@@ -11,7 +11,7 @@ from kernelsearch import catalog, digest, formats, paths
 from kernelsearch.cli import inputs
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Task
-from kernelsearch.suite import Entry, Problem
+from kernelsearch.suite import Entry, Problem, is_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Gathered:
             task = member.read()
             inputs.proposable(task, proposer)
         except UsageError as error:
-            self.problems.append(Problem(ref=member.item or member.ref, why=str(error)))
+            self.problems.append(Problem(ref=member.item or member.ref, why=str(error), name=_name(member)))
             return
         self._tasks[member.ref, member.item] = task
         self.entries.append(Entry(ref=member.ref, item=member.item, suite=task.suite, name=task.name, digest=digest.task(task)))
@@ -68,6 +68,8 @@ def again(entry: Entry) -> Task:
 
 def _members(ref: str) -> Iterator[_Member]:
     path = Path(ref)
+    if is_suite(path):
+        raise UsageError(f"{ref} is what a suite left, and not a suite; to go on with it: kernelsearch bench --resume {ref}")
     if formats.recognised(path) is not None:
         for item in inputs.listed(ref):
             yield _Member(ref=str(path.resolve()), item=f"{item.suite}/{item.name}", read=item.read)
@@ -77,6 +79,12 @@ def _members(ref: str) -> Iterator[_Member]:
         yield _Member(ref=_lasting(file), read=partial(catalog.task, str(file)))
     if files is None:
         yield _Member(ref=str(path.resolve()) if path.exists() else ref, read=partial(catalog.task, ref))
+
+
+def _name(member: _Member) -> str:
+    """What a task that cannot be read is probably called."""
+    path = Path(member.item or member.ref)
+    return path.parent.name if path.name == catalog.TASK_FILE else path.name.removesuffix(".task.toml").removesuffix(inputs.PROBLEM)
 
 
 def _lasting(file: Path) -> str:

@@ -58,7 +58,7 @@ class LiveBatchView:
                 self._console.print(Text(words.clean(text), "yellow"))
 
     def told(self, row: Row, report: str) -> None:
-        self._console.print(Text(words.clean(tables.bench_line(row, report)), "red" if row.failure else ""), soft_wrap=True)
+        self._console.print(Text(tables.bench_line(row, report), "red" if row.failure else ""), soft_wrap=True)
 
     def missed(self, job: Job, why: str) -> None:
         self._console.print(Text(words.clean(f"{job.label}: not done: {words.first_line(why, 300)}"), "yellow"))

@@ -185,10 +185,8 @@ def _bounds(figure: Figure) -> tuple[float, float] | None:
 def notes(scores: Sequence[Score], board: Board) -> list[str]:
     """What must be known to read the figures."""
     found = ["in brackets: 95 % intervals over tasks; fast_p counts a speed-up only where the lower end of its own interval is above p"]
-    if any(score.censored for score in scores):
-        found.append(
-            f"{sum(cell.row.censored for cell in board.cells.values() if cell.row)} searches were cut off: their figures are lower bounds"
-        )
+    if cut := sum(cell.row.censored for cell in board.cells.values() if cell.row):
+        found.append(f"cut off by their time limit: {cut} of {len(board.cells)} searches, whose figures are lower bounds")
     if missing := sum(cell.row is None for cell in board.cells.values()):
         found.append(f"{missing} of {len(board.cells)} searches are missing, and count nowhere")
     if unit(list(board.cells.values())) != "µs":
@@ -223,7 +221,8 @@ def markdown(header: Header, board: Board, scores: Sequence[Score], ended: str) 
 
 def differences(found: Comparison) -> Grid:
     """A line a task: the two speed-ups, how many times the first the second is, and whether that is shown."""
-    every = [*found.differences, *([found.overall] if found.overall is not None else [])]
+    overall = found.overall if len(found.differences) > 1 else None
+    every = [*found.differences, *([] if overall is None else [overall])]
     settings = any(d.setting for d in every)
     heads = ["task", *(["setting"] if settings else []), "seeds", "A", "B", "B over A", "p", ""]
     lines = []

@@ -142,9 +142,12 @@ def _show_times(measurement: Measurement, unit: str) -> None:
 
 def bench_line(row: Row, report: str) -> str:
     """Said as soon as a task is done."""
+    which = " ".join(filter(None, (f"{row.suite}/{row.task}", row.setting, f"seed {row.seed}" if row.seed else "")))
     if row.failure:
-        return words.clean(f"{row.suite}/{row.task}: {words.first_line(row.failure, 200)}")
-    return f"{row.suite}/{row.task}: {words.ratio(row.speedup)} {_interval(row)}".rstrip() + f" · {report}"
+        return words.clean(f"{which}: failed: {words.first_line(row.failure, 200)}")
+    late = ", cut off by its time limit" if row.censored else ""
+    text = f"{which}: {words.ratio(row.speedup)} {_interval(row)}".rstrip() + late
+    return words.clean(f"{text} · {report}" if report else text)
 
 
 def _interval(row: Row) -> str:

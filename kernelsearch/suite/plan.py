@@ -34,10 +34,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What was named and cannot be run."""
+    """What was named and cannot be run; `name` is what it would probably be called."""
 
     ref: str
     why: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +96,21 @@ def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str]) -
     """Those whose name, or suite/name, fits one of `only`, where there are any, and none of `skip`. Raises `UsageError` if none is left."""
     for pattern in (*only, *skip):
         if not any(_fits(entry, pattern) for entry in entries):
-            raise UsageError(f"no task fits {pattern!r}; they are called {', '.join(entry.label for entry in entries[:8])} …")
+            known = [entry.label for entry in entries[:8]] + (["…"] if len(entries) > 8 else [])
+            raise UsageError(f"no task fits {pattern!r}; they are called {', '.join(known)}")
     kept = [e for e in entries if (not only or any(_fits(e, p) for p in only)) and not any(_fits(e, p) for p in skip)]
     if not kept:
         raise UsageError("--only and --skip leave no task")
     return tuple(kept)
+
+
+def concerned(problems: Sequence[Problem], only: Sequence[str], skip: Sequence[str]) -> tuple[Problem, ...]:
+    """The problems with what was asked for: all without a name, and those that the filters leave."""
+
+    def wanted(name: str) -> bool:
+        return (not only or any(fnmatch.fnmatchcase(name, p) for p in only)) and not any(fnmatch.fnmatchcase(name, p) for p in skip)
+
+    return tuple(problem for problem in problems if not problem.name or wanted(problem.name))
 
 
 def _fits(entry: Entry, pattern: str) -> bool:
@@ -120,7 +131,6 @@ def distinct(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Problem
     problems = []
     for entry in entries:
         if (before := first.setdefault(entry.label, entry)) is not entry and (before.ref, before.item) != (entry.ref, entry.item):
-            problems.append(
-                Problem(ref=entry.ref, why=f"a second task called {entry.label}; the first is {before.ref}. Rename one of them")
-            )
+            why = f"a second task called {entry.label}; the first is {before.item or before.ref}. Rename one of them"
+            problems.append(Problem(ref=entry.item or entry.ref, name=entry.name, why=why))
     return tuple(first[label] for label in sorted(first)), tuple(problems)
