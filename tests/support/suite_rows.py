@@ -25,6 +25,5 @@ def row(task: str = "softmax", speedup: float = 2.0, **more) -> Row:
 
 
 def failure(task: str = "softmax", **more) -> Row:
-    return Row(
-        task=task, **{"suite": "core", "folder": f"runs/{task}", "failure": "it does not build", "digest": f"digest of {task}", **more}
-    )
+    given = {"suite": "core", "folder": f"runs/{task}", "failure": "it does not build", "digest": f"digest of {task}"}
+    return Row(task=task, **{**given, **more})

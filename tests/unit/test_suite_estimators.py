@@ -4,7 +4,7 @@ import math
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelsearch.suite.estimators import best_of, efficiency, pass_at
@@ -13,6 +13,7 @@ from kernelsearch.suite.resample import mean_interval, sign_test
 TRIES = st.integers(1, 9)
 
 
+@settings(max_examples=40)
 @given(TRIES, st.data())
 def test_pass_at_k_is_the_share_of_subsets_with_a_success(tries, data):
     successes, k = data.draw(st.integers(0, tries)), data.draw(st.integers(1, tries))
@@ -20,6 +21,7 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_success(tries, data):
     assert pass_at(k, successes, tries) == pytest.approx(sum(map(any, subsets)) / len(subsets), abs=1e-12)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=9), st.data())
 def test_best_of_k_is_the_mean_over_subsets_of_their_best(values, data):
     k = data.draw(st.integers(1, len(values)))
@@ -53,7 +55,7 @@ def test_an_interval_of_a_mean_covers_it_about_as_often_as_it_says():
     import random
 
     drawn = random.Random(1)
-    samples = [[drawn.gauss(0.3, 1.0) for _ in range(40)] for _ in range(200)]
+    samples = [[drawn.gauss(0.3, 1.0) for _ in range(40)] for _ in range(100)]
     intervals = [interval for sample in samples if (interval := mean_interval(sample)) is not None]
     covered = sum(low <= 0.3 <= high for low, high in intervals) / len(intervals)
     assert 0.88 <= covered <= 0.99

@@ -44,12 +44,7 @@ def test_every_task_weighs_the_same_however_many_seeds_it_has():
 def test_groups_and_settings_have_scores_of_their_own():
     rows = [row("a", 2.0), row("b", 8.0, suite="llm"), row("a", 3.0, setting="beam")]
     found = {(score.setting, score.group): score.speedup.value for score in scores(rows)}
-    assert found == {
-        ("", "core"): pytest.approx(2.0),
-        ("", "llm"): pytest.approx(8.0),
-        ("", ALL): pytest.approx(4.0),
-        ("beam", "core"): pytest.approx(3.0),
-    }
+    assert found == pytest.approx({("", "core"): 2.0, ("", "llm"): 8.0, ("", ALL): 4.0, ("beam", "core"): 3.0})
     assert scores([]) == ()
 
 
@@ -59,9 +54,8 @@ def test_the_score_against_the_speed_of_light_is_a_half_at_the_baseline_and_one_
     assert light(failure()) == 0.0
     assert light(row("a", 4.0)) is None
     assert only([row("a"), failure("b")]).light is None
-    known = only(
-        [row("a", 4.0, light_baseline=0.25, light_best=1.0), row("b"), row("a", 1.0, seed=1, light_baseline=0.25, light_best=0.25)]
-    )
+    at_floor, as_before = {"light_baseline": 0.25, "light_best": 1.0}, {"light_baseline": 0.25, "light_best": 0.25}
+    known = only([row("a", 4.0, **at_floor), row("b"), row("a", 1.0, seed=1, **as_before)])
     assert (known.light.value, known.light.tasks) == (pytest.approx(0.75), 1)
 
 
@@ -112,12 +106,7 @@ def test_intervals_are_over_tasks():
 def test_a_spreadsheet_gets_numbers_in_full_and_no_formula():
     text = to_csv([row("a", 2.0, yardsticks={"cupy": 5.0}, verdicts={"passed": 3, "wrong": 1}, steps="=HYPERLINK(1)"), failure("b")])
     first, second = csv.DictReader(io.StringIO(text))
-    assert (first["speedup"], first["speedup_low"], first["win"], first["cupy_us"], first["attempts wrong"]) == (
-        "2.0",
-        "1.98",
-        "1",
-        "5.0",
-        "1",
-    )
+    assert (first["speedup"], first["speedup_low"], first["win"]) == ("2.0", "1.98", "1")
+    assert (first["cupy_us"], first["attempts wrong"]) == ("5.0", "1")
     assert first["steps"] == "'=HYPERLINK(1)"
     assert (second["failure"], second["speedup"], second["cupy_us"]) == ("it does not build", "", "")
