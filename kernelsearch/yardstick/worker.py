@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,7 +88,9 @@ class Torch:
         """The module of a KernelBench problem on these contents, returning its outputs by name."""
         from kernelsearch.oracle import problem
 
-        model = problem.build(problem.namespace(source), json.loads(call["init"]), 0, self._device)
+        space = problem.namespace(source)
+        _importable(space["__name__"]).__dict__.update(space)
+        model = problem.build(space, json.loads(call["init"]), 0, self._device)
         held = problem.state(model)
         for arg, name in call["parameters"].items():
             held[name].copy_(tensors[arg].reshape(held[name].shape))
@@ -223,13 +226,19 @@ class Worker:
 
 
 def _function(source: str, name: str) -> Callable[..., Any]:
-    space: dict[str, Any] = {"__name__": "yardstick"}
+    space = _importable("yardstick").__dict__
     exec(compile(source, FILE, "exec"), space)
     function = space.get(name)
     if not callable(function):
         raise Fault(f"no function {name!r} in {FILE}")
     found: Callable[..., Any] = function
     return found
+
+
+def _importable(name: str) -> ModuleType:
+    """An empty module that `import` finds: torch.compile looks up in its module what a function refers to."""
+    sys.modules[name] = module = ModuleType(name)
+    return module
 
 
 def _named(returned: object, names: list[str]) -> Mapping[str, Any]:
