@@ -47,10 +47,12 @@ class Wanted:
 
 
 def header(gathered: Gathered, wanted: Wanted) -> Header:
-    """Raises `UsageError` where nothing is left to run, or a setting names what is not known: before a folder is made."""
+    """Raises `UsageError` before a folder is made: where there is no task at all, none is left, or a setting names what is not known."""
     entries, doubled = plans.distinct(gathered.entries)
-    problems = plans.concerned((*gathered.problems, *doubled), wanted.only, wanted.skip)
-    if not entries:
+    found = (*gathered.problems, *doubled)
+    names = [problem.name for problem in found if problem.name]
+    problems = plans.concerned(found, wanted.only, wanted.skip)
+    if not entries and not any(problem.name for problem in problems):
         raise UsageError(f"no task to run: {'; '.join(problem.why for problem in problems)}")
     for setting in wanted.settings:
         search.check(setting.spec)
@@ -62,7 +64,7 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
         version=kernelsearch.__version__,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(["kernelsearch", *sys.argv[1:]]),
-        tasks=plans.shard(plans.chosen(entries, wanted.only, wanted.skip), *wanted.shard),
+        tasks=plans.shard(plans.chosen(entries, wanted.only, wanted.skip, names), *wanted.shard) if entries else (),
         problems=problems,
         seeds=wanted.seeds,
         settings=wanted.settings,

@@ -18,12 +18,16 @@ from kernelsearch.model import Row
 from kernelsearch.model.run import LOCAL
 from kernelsearch.report import words
 from kernelsearch.search import Event, Started, Warned
-from kernelsearch.suite import Job, SuiteFolder
+from kernelsearch.suite import Job, Problem, SuiteFolder
 from kernelsearch.suite.board import Board
 
 
 class BatchView(AbstractContextManager["BatchView"], Protocol):
     """Watches one suite, from the thread that runs it; `note` also from a signal handler. The board is up to date before each call."""
+
+    def refused(self, problem: Problem) -> None:
+        """What was named and cannot be run; before the start."""
+        ...
 
     def start(self, home: SuiteFolder, board: Board) -> None: ...
 
@@ -79,6 +83,9 @@ class Quiet:
 class PlainView(Quiet):
     """A line a search as it is done, and the tables at the end."""
 
+    def refused(self, problem: Problem) -> None:
+        self.note(not_run(problem))
+
     def told(self, row: Row, report: str) -> None:
         click.echo(tables.bench_line(row, report))
 
@@ -87,7 +94,10 @@ class PlainView(Quiet):
 
 
 class JsonView(Quiet):
-    """One JSON object a line: the rows as they are done, then one with the scores."""
+    """One JSON object a line: the rows as they are done, those of what cannot be read first, then one with the scores."""
+
+    def refused(self, problem: Problem) -> None:
+        self.told(Row(task=problem.name or problem.ref, suite=problem.suite, folder="", failure=problem.why), "")
 
     def told(self, row: Row, report: str) -> None:
         click.echo(json.dumps({**asdict(row), "report": report}))
@@ -136,7 +146,7 @@ def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] 
         for grid in scoreboard.figures(found).turned(max(1, (tables.width() - 16) // 24)):
             show_grid(grid)
             click.echo()
-    for text in (*(scoreboard.notes(found, board) if found else ()), *not_run(home)):
+    for text in (*(scoreboard.notes(found, board) if found else ()), *map(not_run, home.header.problems)):
         click.echo(words.clean(text))
     click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}")
     if ended and home.todo:
@@ -145,9 +155,8 @@ def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] 
         click.echo(path)
 
 
-def not_run(home: SuiteFolder) -> list[str]:
-    """What was named and is no task, a sentence each."""
-    return [f"not run: {problem.ref}: {words.first_line(problem.why, 300)}" for problem in home.header.problems]
+def not_run(problem: Problem) -> str:
+    return f"not run: {problem.ref}: {words.first_line(problem.why, 300)}"
 
 
 def show_grid(grid: scoreboard.Grid) -> None:

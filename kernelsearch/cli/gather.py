@@ -52,7 +52,8 @@ class Gathered:
             task = member.read()
             inputs.proposable(task, proposer)
         except UsageError as error:
-            self.problems.append(Problem(ref=member.item or member.ref, why=str(error), name=_name(member)))
+            suite = member.item.rpartition("/")[0]
+            self.problems.append(Problem(ref=member.item or member.ref, why=str(error), name=_name(member), suite=suite))
             return
         self._tasks[member.ref, member.item] = task
         self.entries.append(Entry(ref=member.ref, item=member.item, suite=task.suite, name=task.name, digest=digest.task(task)))
@@ -84,6 +85,8 @@ def _members(ref: str) -> Iterator[_Member]:
 def _name(member: _Member) -> str:
     """What a task that cannot be read is probably called."""
     path = Path(member.item or member.ref)
+    if not member.item and not path.exists():
+        return ""
     return path.parent.name if path.name == catalog.TASK_FILE else path.name.removesuffix(".task.toml").removesuffix(inputs.PROBLEM)
 
 

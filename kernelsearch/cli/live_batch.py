@@ -21,7 +21,7 @@ from kernelsearch.cli import batch_views, scoreboard, tables
 from kernelsearch.model import Row
 from kernelsearch.report import words
 from kernelsearch.search import Event, Warned
-from kernelsearch.suite import Job, SuiteFolder
+from kernelsearch.suite import Job, Problem, SuiteFolder
 from kernelsearch.suite.board import BROKEN_OFF, DONE, FAILED, RUNNING, Board, Cell, at
 
 _STYLES = {DONE: "green", FAILED: "red", RUNNING: "", BROKEN_OFF: "yellow"}
@@ -44,6 +44,9 @@ class LiveBatchView:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
+
+    def refused(self, problem: Problem) -> None:
+        self._console.print(Text(words.clean(batch_views.not_run(problem)), "yellow"), soft_wrap=True)
 
     def start(self, home: SuiteFolder, board: Board) -> None:
         self._home, self._board = home, board

@@ -34,11 +34,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What was named and cannot be run; `name` is what it would probably be called."""
+    """What was named and cannot be run; `name` is what it would probably be called, empty for what leads to no task at all."""
 
     ref: str
     why: str
     name: str = ""
+    suite: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +93,13 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str]) -> tuple[Entry, ...]:
-    """Those whose name, or suite/name, fits one of `only`, where there are any, and none of `skip`. Raises `UsageError` if none is left."""
+def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], others: Sequence[str] = ()) -> tuple[Entry, ...]:
+    """Those whose name, or suite/name, fits one of `only`, where there are any, and none of `skip`. Raises `UsageError` if none is left.
+
+    A pattern that fits nothing is a mistake, unless it fits one of `others`: what is there and cannot be read.
+    """
     for pattern in (*only, *skip):
-        if not any(_fits(entry, pattern) for entry in entries):
+        if not any(_fits(entry, pattern) for entry in entries) and not fnmatch.filter(others, pattern):
             known = [entry.label for entry in entries[:8]] + (["…"] if len(entries) > 8 else [])
             raise UsageError(f"no task fits {pattern!r}; they are called {', '.join(known)}")
     kept = [e for e in entries if (not only or any(_fits(e, p) for p in only)) and not any(_fits(e, p) for p in skip)]

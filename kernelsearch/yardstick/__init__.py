@@ -5,6 +5,6 @@ is a fault of ours. Times are taken as the device takes them (L2 flushed, betwee
 since no candidate may run beside a process that is not walled in; so they carry no interval.
 """
 
-from kernelsearch.yardstick.measure import WAYS, Measured, inapplicable, measure
+from kernelsearch.yardstick.timing import WAYS, Measured, inapplicable, measure
 
 __all__ = ["WAYS", "Measured", "inapplicable", "measure"]

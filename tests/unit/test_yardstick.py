@@ -12,14 +12,14 @@ import pytest
 import torch_problems
 from numpy_lab import NumpyDevice, lab, matrix_task
 
-import kernelsearch.yardstick.measure as timing
+import kernelsearch.yardstick.timing as timing
 from kernelsearch import yardstick
 from kernelsearch.device import nvml
 from kernelsearch.errors import UsageError
 from kernelsearch.formats import kernelbench
 from kernelsearch.model import Case, DType, Yardstick
 from kernelsearch.oracle.client import Process
-from kernelsearch.yardstick.measure import through
+from kernelsearch.yardstick.timing import through
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="running a library needs torch (pip install kernelsearch[torch])"

@@ -64,7 +64,7 @@ def command(suites: tuple[str, ...], **chosen: Any) -> int:  # noqa: ANN401
 def _begin(suites: tuple[str, ...], options: SearchOptions, what: dict[str, Any], out: Path | None, view: Any, places: Any) -> int:  # noqa: ANN401
     from contextlib import closing
 
-    from kernelsearch.cli import batch, batch_views, session, settings
+    from kernelsearch.cli import batch, session, settings
     from kernelsearch.cli.gather import Gathered
     from kernelsearch.suite import SuiteFolder
 
@@ -80,8 +80,8 @@ def _begin(suites: tuple[str, ...], options: SearchOptions, what: dict[str, Any]
     gathered = Gathered(suites, options.llm)
     header = batch.header(gathered, wanted)
     with closing(SuiteFolder.create(session.new_folder("bench", out), header)) as home:
-        for text in batch_views.not_run(home):
-            view.note(text)
+        for problem in header.problems:
+            view.refused(problem)
         return batch.conduct(home, view, places, gathered)
 
 
