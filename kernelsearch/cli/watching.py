@@ -54,7 +54,7 @@ def suite_folder(folder: Path, *, once: bool, every: float, as_json: bool) -> in
         said = False
         while True:
             for row in follower.poll():
-                report = Path(row.folder) / html.NAME
+                report = folder / Path(row.folder).name / html.NAME  # the suite may have been moved, or be seen from elsewhere
                 view.told(row, str(report) if report.is_file() else "")
             if follower.silent and not said:
                 view.note(f"no sign of life for {pulse.SILENT_S:.0f} s; if it was killed: kernelsearch bench --resume {folder}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernelsearch import search
@@ -27,13 +27,10 @@ class Beside:
     censored: str = ""  # why it was cut off
 
 
-def failed(job: Job, why: str, folder: Path | str = "", beside: Beside | None = None) -> Row:
+def failed(job: Job, why: str, folder: Path) -> Row:
     """The row of a search that there could not be."""
     suite, task, seed, setting = job.key
-    remarks = () if beside is None else beside.remarks
-    return Row(
-        task=task, suite=suite, seed=seed, setting=setting, folder=str(folder), digest=job.entry.digest, failure=why, remarks=remarks
-    )
+    return Row(task=task, suite=suite, seed=seed, setting=setting, folder=str(folder), digest=job.entry.digest, failure=why)
 
 
 def from_folder(path: Path, job: Job, beside: Beside | None = None) -> Row:
@@ -41,8 +38,10 @@ def from_folder(path: Path, job: Job, beside: Beside | None = None) -> Row:
     home, beside = RunFolder.open(path), beside or Beside()
     nodes = home.nodes
     if not nodes or not nodes[0].passed or home.journal.best is None:
-        why = search.baseline_message(nodes[0]) if nodes else "it was never judged"
-        return failed(job, why, path, beside)
+        row = failed(job, search.baseline_message(nodes[0]) if nodes else "it was never judged", path)
+        place, verdicts = home.environment, dict(Counter(map(_ended_as, nodes[:1])))
+        row = replace(row, device=place.device, time_kind=place.time_kind, started=home.header.started, remarks=beside.remarks)
+        return replace(row, verdicts=verdicts, seconds=home.journal.totals.seconds, gpu_seconds=sum(map(_held, nodes)))
     baseline, best, end = nodes[0], home.journal.best, pulse.ended(path)
     light = [_light(node, baseline) for node in (baseline, best)]
     suite, task, seed, setting = job.key

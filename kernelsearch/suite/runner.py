@@ -156,6 +156,8 @@ class _Runner:
         folder = self._batch.home.run_folder(job)
         if isinstance(error, DeviceLost):
             self._device_lost(job, error)
+        elif isinstance(error, BaselineFailed) and (folder / "run.json").exists():
+            self._record(rows.from_folder(folder, job))
         elif isinstance(error, BaselineFailed) or (isinstance(error, UsageError) and not (folder / "run.json").exists()):
             self._record(rows.failed(job, str(error), folder))
         elif isinstance(error, MemoryError):
