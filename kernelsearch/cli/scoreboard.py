@@ -109,7 +109,7 @@ def _spent(cell: Cell) -> tuple[str, str, str]:
     seconds = cell.totals.seconds if cell.row is None else cell.row.seconds
     if cell.state == WAITING or (cell.row is not None and cell.row.failure):
         return words.DASH, words.DASH, words.DASH
-    return f"{cell.candidates:,}", words.duration(seconds), words.money(cell.usd)
+    return f"{cell.candidates:,}", words.duration(seconds) if seconds else words.DASH, words.money(cell.usd)
 
 
 def _remark(cell: Cell) -> str:
