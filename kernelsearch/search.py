@@ -271,8 +271,10 @@ def check(spec: RunSpec) -> None:
     _Tools.of(_resolved(spec), Totals())
 
 
-def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watch: Watch, stop: threading.Event) -> Result:
-    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts. So does `worker`.
+def resume(
+    folder: Path, *, budget: Budget | None = None, worker: str = "", device: str = "", watch: Watch, stop: threading.Event
+) -> Result:
+    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts. So do `worker` and `device`.
 
     A damaged journal is cut back to its whole lines, which is announced.
     """
@@ -282,7 +284,9 @@ def resume(folder: Path, *, budget: Budget | None = None, worker: str = "", watc
             watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
         tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
         heard = Heard(lambda text: watch(Warned(text=text)))
-        with closing(open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say)) as site:
+        with closing(
+            open_site(replace(home.spec, worker=worker or home.spec.worker, device=device or home.spec.device), heard.say)
+        ) as site:
             site.begin(home.task, lambda: heard.stopped(stop))
             if site.environment.device != home.environment.device:
                 other = f"times from {site.environment.device} are not comparable with it"

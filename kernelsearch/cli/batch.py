@@ -76,7 +76,7 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
 
 def conduct(home: SuiteFolder, view: BatchView, places: suite.Places | None = None, gathered: Gathered | None = None) -> int:
     """Run what has no row yet, and write the tables. Exit code 1 where a task failed, or is missing."""
-    board, stop = Board.of(home.header.jobs, home.rows), threading.Event()
+    board, stop = Board.of(home.jobs, home.rows), threading.Event()
     conductor = _Conductor(home, view, board, gathered)
     with view, session.gentle(stop, view.note, f"go on with: kernelsearch bench --resume {home.path}"):
         view.start(home, board)

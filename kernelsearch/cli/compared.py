@@ -51,10 +51,18 @@ def _of_run(path: Path) -> Row:
 def check(found: Comparison, a: str, b: str) -> None:
     """Raise `UsageError` where nothing can be compared, with the reason."""
     if not found.differences:
+        if _same_tasks(found):
+            raise UsageError(f"the settings of {a} and {b} are called otherwise: name one of each, as in {a}:SETTING")
         raise UsageError(f"{a} and {b} have no task in common")
     if found.overall is None:
         whys = dict.fromkeys(d.why for d in found.differences if d.why)
         raise UsageError(f"nothing in {a} and {b} can be compared: {'; '.join(whys)}")
+
+
+def _same_tasks(found: Comparison) -> bool:
+    """Whether it is the settings alone that keep the two apart."""
+    ours, theirs = ({label.partition(" ")[0] for label in labels} for labels in (found.only_a, found.only_b))
+    return bool(ours & theirs)
 
 
 def summary(found: Comparison, level: float) -> list[str]:

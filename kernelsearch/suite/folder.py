@@ -50,7 +50,7 @@ class SuiteFolder:
     """One suite. `create` and `open_for_writing` hold a lock until `close`; `open` only reads, also beside a writer."""
 
     def __init__(self, path: Path, header: Header, lock: TextIO | None) -> None:
-        self.path, self.header = path, header
+        self.path, self.header, self.jobs = path, header, header.jobs
         self.damaged = 0  # lines that are not what was written
         self._rows: dict[Key, Row] = {}
         self._whole = 0
@@ -89,13 +89,13 @@ class SuiteFolder:
     @property
     def rows(self) -> tuple[Row, ...]:
         """What is done, in the order of the jobs; the last of several for one."""
-        order = {job.key: place for place, job in enumerate(self.header.jobs)}
+        order = {job.key: place for place, job in enumerate(self.jobs)}
         return tuple(sorted(self._rows.values(), key=lambda row: (order.get(row.key, len(order)), row.key)))
 
     @property
     def todo(self) -> tuple[Job, ...]:
         """Jobs without a row."""
-        return tuple(job for job in self.header.jobs if job.key not in self._rows)
+        return tuple(job for job in self.jobs if job.key not in self._rows)
 
     def run_folder(self, job: Job) -> Path:
         return self.path / job.folder

@@ -71,7 +71,7 @@ class SuiteFollower:
     def __init__(self, path: Path) -> None:
         """Raises `UsageError` for a folder that holds no suite."""
         self.home = SuiteFolder.open(path)
-        self.board = Board.of(self.home.header.jobs, self.home.rows)
+        self.board = Board.of(self.home.jobs, self.home.rows)
         self.ended = ""
         self.silent = False
         self._runs: dict[str, RunFollower] = {}

@@ -211,7 +211,7 @@ class _Runner:
 
         if before is None:
             return search.optimize(task, spec, path, watch=watch, stop=under.stop)
-        return search.resume(path, watch=watch, stop=under.stop)
+        return search.resume(path, device=under.place, watch=watch, stop=under.stop)
 
     def _load(self, entry: Entry) -> Task:
         try:

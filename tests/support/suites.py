@@ -27,7 +27,7 @@ class Engine:
 
     def __init__(self, monkeypatch) -> None:
         self.made = Counter()
-        self.begun, self.resumed = [], []
+        self.begun, self.resumed, self.devices = [], [], []  # `devices`: those on which runs were gone on with
         self.before = lambda task, number, stop: None  # called before each attempt; may raise, or set a stop
         monkeypatch.setattr(search, "optimize", self.optimize)
         monkeypatch.setattr(search, "resume", self.resume)
@@ -39,9 +39,10 @@ class Engine:
         with closing(RunFolder.create(folder, header)) as home:
             return self._go(home, watch, stop)
 
-    def resume(self, folder, *, watch, stop):
+    def resume(self, folder, *, device, watch, stop):
         with closing(RunFolder.open_for_writing(folder)) as home:
             self.resumed.append(home.task.name)
+            self.devices.append(device)
             home.journal.repair()
             return self._go(home, watch, stop)
 

@@ -225,6 +225,13 @@ def test_a_device_that_is_lost_gets_nothing_more_and_its_task_is_tried_elsewhere
     assert places.count("cuda:1") == 1 and heard.missed[0][0] == "b"
 
 
+def test_a_run_is_gone_on_with_on_the_device_that_it_is_given(tmp_path, engine):
+    engine.before = lambda task, number, stop: (_ for _ in ()).throw(DeviceLost("gone")) if (number, engine.resumed) == (2, []) else None
+    with created(tmp_path / "s", "a") as home:
+        assert Heard().run(home, places=Gpus("cuda:0", "cuda:1")) == DONE
+    assert engine.devices == ["cuda:1"] and set(engine.made.values()) == {1}
+
+
 def test_without_a_device_the_suite_ends_and_says_what_is_missing(tmp_path, engine):
     engine.before, heard = raising(DeviceLost("gone")), Heard()
     with created(tmp_path / "s", "a", "b") as home:

@@ -23,6 +23,8 @@ def command(folder: Path, once: bool, every: float, as_json: bool) -> int:
     from kernelsearch.suite import is_suite
 
     if not is_suite(folder) and not (folder / "run.json").is_file():
-        raise UsageError(f"{folder} is the folder of neither a suite nor a run; a search that has just been started may not have made it yet")
+        raise UsageError(
+            f"{folder} is the folder of neither a suite nor a run; a search that has just been started may not have made it yet"
+        )
     watch = watching.suite_folder if is_suite(folder) else watching.run_folder
     return watch(folder, once=once, every=every, as_json=as_json)
