@@ -53,6 +53,7 @@ DOORS = {
     "torch": ("kernelsearch/oracle/", "kernelsearch/yardstick/worker.py", "sandbox/runner/"),
     "tree_sitter": ("kernelsearch/source/",),
     "tree_sitter_cuda": ("kernelsearch/source/",),
+    "yaml": ("kernelsearch/formats/yaml_text.py",),
 }
 
 

@@ -8,10 +8,11 @@ import threading
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import kernelsearch
-from kernelsearch import lab, search, suite, yardstick
+from kernelsearch import chosen, lab, suite, yardstick
 from kernelsearch.cli import inputs, scoreboard, session
 from kernelsearch.cli.batch_views import BatchView
 from kernelsearch.cli.gather import Gathered, again
@@ -55,7 +56,7 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
     if not entries and not any(problem.name for problem in problems):
         raise UsageError(f"no task to run: {'; '.join(problem.why for problem in problems)}")
     for setting in wanted.settings:
-        search.check(setting.spec)
+        chosen.check(setting.spec)
         if (name := setting.spec.device.partition(":")[0]) not in ("auto", *NAMES):
             raise UsageError(f"unknown device {name!r}; one of auto, {', '.join(NAMES)}")
         if setting.spec.worker == LOCAL and name != "auto":
@@ -69,6 +70,7 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
         seeds=wanted.seeds,
         settings=wanted.settings,
         shard=wanted.shard,
+        launchers="" if gathered.launchers is None else str(gathered.launchers.resolve()),
         task_minutes=wanted.task_minutes,
         yardsticks=wanted.yardsticks,
     )
@@ -106,7 +108,8 @@ class _Conductor:
 
     def __init__(self, home: SuiteFolder, view: BatchView, board: Board, gathered: Gathered | None) -> None:
         self._home, self._view, self._board = home, view, board
-        self._load = again if gathered is None else gathered.task
+        launchers = home.header.launchers
+        self._load = partial(again, launchers=Path(launchers) if launchers else None) if gathered is None else gathered.task
 
     def batch(self, places: suite.Places, stop: threading.Event) -> Batch:
         return Batch(

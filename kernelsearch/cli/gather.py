@@ -26,10 +26,14 @@ class _Member:
 class Gathered:
     """What was read, and what could not be."""
 
-    def __init__(self, refs: Sequence[str], proposer: str) -> None:
-        """Raises `ToolMissing` where a format needs a library that is not there."""
+    def __init__(self, refs: Sequence[str], proposer: str, launchers: Path | None = None) -> None:
+        """`launchers`: a folder of CUDA sources; of problems of others only those are taken that one of them answers.
+
+        Raises `ToolMissing` where a format needs a library that is not there.
+        """
         self.entries: list[Entry] = []
         self.problems: list[Problem] = []
+        self.launchers = launchers
         self._tasks: dict[tuple[str, str], Task] = {}
         for ref in refs:
             for member in self._members(ref):
@@ -38,11 +42,11 @@ class Gathered:
     def task(self, entry: Entry) -> Task:
         """Raises `UsageError` where it is not there any more."""
         known = self._tasks.get((entry.ref, entry.item))
-        return again(entry) if known is None else known
+        return again(entry, self.launchers) if known is None else known
 
     def _members(self, ref: str) -> list[_Member]:
         try:
-            return list(_members(ref))
+            return list(_members(ref, self.launchers))
         except UsageError as error:
             self.problems.append(Problem(ref=ref, why=str(error)))
             return []
@@ -59,20 +63,21 @@ class Gathered:
         self.entries.append(Entry(ref=member.ref, item=member.item, suite=task.suite, name=task.name, digest=digest.task(task)))
 
 
-def again(entry: Entry) -> Task:
+def again(entry: Entry, launchers: Path | None) -> Task:
     """The task of `entry`, read anew. Raises `UsageError` where it is not there."""
-    member = next((member for member in _members(entry.ref) if member.item == entry.item), None)
+    member = next((member for member in _members(entry.ref, launchers) if member.item == entry.item), None)
     if member is None:
         raise UsageError(f"{entry.ref} has no {entry.item} any more")
     return member.read()
 
 
-def _members(ref: str) -> Iterator[_Member]:
+def _members(ref: str, launchers: Path | None) -> Iterator[_Member]:
     path = Path(ref)
     if is_suite(path):
         raise UsageError(f"{ref} is what a suite left, and not a suite; to go on with it: kernelsearch bench --resume {ref}")
     if formats.recognised(path) is not None:
-        for item in inputs.listed(ref):
+        listed = inputs.listed(ref)
+        for item in listed if launchers is None else inputs.answered(listed, launchers):
             yield _Member(ref=str(path.resolve()), item=f"{item.suite}/{item.name}", read=item.read)
         return
     files = catalog.task_files(ref)

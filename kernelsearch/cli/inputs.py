@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -91,7 +91,25 @@ def listed(ref: str) -> tuple[formats.Listed, ...]:
     return tuple(formats.Listed(name=own.name, suite=own.suite, read=partial(_same, own)) for own in catalog.tasks(ref))
 
 
-def _same(task: Task) -> Task:
+def answered(items: Iterable[formats.Listed], folder: Path) -> tuple[formats.Listed, ...]:
+    """Those of `items` that `folder` has a launcher for, read with it: `NAME.cu`, or the number before the name as in `23.cu`.
+
+    Raises `UsageError` where there is none at all.
+    """
+    found = []
+    for item in items:
+        names = (item.name, item.name.partition("_")[0])
+        source = next((file for name in names for suffix in SOURCES if (file := folder / f"{name}{suffix}").is_file()), None)
+        if source is not None:
+            found.append(replace(item, read=partial(item.read, launcher=source)))
+    if not found:
+        raise UsageError(f"{folder}: no launcher in it is called as a problem, such as 23_Softmax.cu or 23.cu")
+    return tuple(found)
+
+
+def _same(task: Task, launcher: Path | None = None) -> Task:
+    if launcher is not None:
+        raise UsageError(f"{task.suite}/{task.name} has a kernel of its own, so {launcher} cannot answer it: judge it with `evaluate`")
     return task
 
 

@@ -12,11 +12,14 @@ from kernelsearch.model import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What a task is called, and how it is read. `read` raises `UsageError` for a broken one, `ToolMissing` without torch."""
+    """What a task is called, and how it is read. `read` raises `UsageError` for a broken one, `ToolMissing` without torch.
+
+    A problem of others takes `launcher`, a CUDA source that answers it.
+    """
 
     name: str
     suite: str
-    read: Callable[[], Task]
+    read: Callable[..., Task]
 
 
 def distinct(found: Iterable[Listed], where: str) -> tuple[Listed, ...]:

@@ -38,6 +38,7 @@ class Header:
     seeds: tuple[int, ...] = (0,)
     settings: tuple[Setting, ...]
     shard: tuple[int, int] = (1, 1)
+    launchers: str = ""  # folder of CUDA sources that answer problems of others
     task_minutes: float | None = None
     yardsticks: tuple[str, ...] = ()
 

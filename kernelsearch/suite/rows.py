@@ -11,7 +11,7 @@ from kernelsearch import search
 from kernelsearch.model import Evaluation, Node, Outcome, Row, Totals
 from kernelsearch.score.runtime import UNKNOWN, speed_of_light
 from kernelsearch.store import pulse
-from kernelsearch.store.journal import supersedes
+from kernelsearch.store.journal import counted, supersedes
 from kernelsearch.store.rundir import RunFolder
 from kernelsearch.suite.plan import Job
 
@@ -98,8 +98,7 @@ class Fold:
 
     def add(self, node: Node) -> bool:
         """Whether the node is the new best."""
-        counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
-        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds)
+        self.totals = counted(self.totals, node)
         if not node.passed or (self.best is not None and not supersedes(node, self.best)):
             return False
         self.best = node

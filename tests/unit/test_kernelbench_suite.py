@@ -1,6 +1,8 @@
 """KernelBench as a suite: what is recognised as one, broken problems by name, and results in the files that its own scripts read."""
 
+import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch_problems as problems
 
 from kernelsearch import cli, digest, formats, oracle
+from kernelsearch.cli import inputs
 from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.formats import kernelbench
 from kernelsearch.model import (
@@ -115,9 +118,7 @@ def test_another_table_is_refused(tmp_path):
 def test_a_damaged_table_is_the_users_and_a_missing_library_is_named(tmp_path, monkeypatch):
     damaged = tmp_path / "a.parquet"
     damaged.write_bytes(b"PAR1 and then nothing")
-    import sys
-
-    if "pyarrow" in sys.modules or pytest.importorskip("importlib.util").find_spec("pyarrow"):
+    if importlib.util.find_spec("pyarrow") is not None:
         with pytest.raises(UsageError, match="not a parquet file that can be read"):
             formats.recognised(damaged).listed()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -216,3 +217,25 @@ def test_each_level_is_a_run_of_its_own(tmp_path):
         recorded(tmp_path / f"{level}", problem("4_X", f"kernelbench-level{level}"), own)
     paths = kernelbench.write(kernelbench.collected(tmp_path)[0], tmp_path / "out", "n")
     assert [path.name for path in paths] == ["n-level1", "n-level3", "baseline_time_torch.json"]
+
+
+def test_launchers_answer_the_problems_that_they_are_called_after(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    items = formats.recognised(checkout(tmp_path)).listed()
+    with pytest.raises(UsageError, match="no launcher in it is called as a problem"):
+        inputs.answered(items, mine)
+    for name in ("10.cu", "3_Broken.cu"):
+        (mine / name).write_text('extern "C" void solve(const float* x0, float* y0) {}\n')
+    found = {item.name: item for item in inputs.answered(items, mine)}
+    assert list(found) == ["3_Broken", "10_Softmax"]
+    pytest.importorskip("torch", reason="reading a PyTorch problem needs torch (pip install kernelsearch[torch])")
+    task = found["10_Softmax"].read()
+    assert (task.form, task.baseline) == (Form.LAUNCHER, (mine / "10.cu").read_text())
+
+
+def test_a_task_of_ours_is_not_answered_by_a_launcher(tmp_path):
+    (tmp_path / "row_softmax.cu").write_text("")
+    (item,) = inputs.answered(inputs.listed("core/row_softmax"), tmp_path)
+    with pytest.raises(UsageError, match="has a kernel of its own"):
+        item.read()

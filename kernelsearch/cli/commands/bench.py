@@ -17,6 +17,9 @@ _WHAT = (
     ),
     click.option("--only", multiple=True, metavar="GLOB", help="Only tasks that are called so; can be given again."),
     click.option("--skip", multiple=True, metavar="GLOB", help="No task that is called so; can be given again."),
+    click.option(
+        "--launchers", type=click.Path(path_type=Path), help="CUDA sources for problems of others, by name; only these are taken."
+    ),
     click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the tasks, for N machines."),
     click.option("--task-minutes", type=click.FloatRange(min=0, min_open=True), help="End a search gently after so long, and mark it."),
     click.option("--yardstick", default="eager", show_default=True, metavar="eager,compile|none", help="Time libraries too, on a GPU."),
@@ -49,10 +52,10 @@ def command(suites: tuple[str, ...], **chosen: Any) -> int:  # noqa: ANN401
     from kernelsearch.suite import OnePlace, SuiteFolder
 
     how = {name: chosen.pop(name) for name in ("jobs", "out", "resume", "as_json")}
-    what = {name: chosen.pop(name) for name in ("seeds", "setting", "only", "skip", "shard", "task_minutes", "yardstick")}
+    what = {name: chosen.pop(name) for name in ("seeds", "setting", "only", "skip", "shard", "task_minutes", "yardstick", "launchers")}
     view, places = batch_views.open_view(as_json=how["as_json"]), OnePlace(how["jobs"])
     if how["resume"] is not None:
-        if suites or any(what[name] for name in ("seeds", "setting", "only", "skip", "shard")):
+        if suites or any(what[name] for name in ("seeds", "setting", "only", "skip", "shard", "launchers")):
             raise UsageError(f"--resume goes on with what {how['resume']} began: leave out suites, seeds, settings and filters")
         with closing(SuiteFolder.open_for_writing(how["resume"])) as home:
             return batch.conduct(home, view, places)
@@ -77,7 +80,7 @@ def _begin(suites: tuple[str, ...], options: SearchOptions, what: dict[str, Any]
         task_minutes=what["task_minutes"],
         yardsticks=_yardsticks(what["yardstick"]),
     )
-    gathered = Gathered(suites, options.llm)
+    gathered = Gathered(suites, options.llm, what["launchers"])
     header = batch.header(gathered, wanted)
     with closing(SuiteFolder.create(session.new_folder("bench", out), header)) as home:
         for problem in header.problems:

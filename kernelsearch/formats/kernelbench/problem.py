@@ -99,14 +99,13 @@ def export_model_new(task: Task, candidate: Candidate) -> str:
     lines = pyproblem.with_forward(task.reference.source, _forward(task, task.torch), where=where).splitlines(keepends=True)
     first = [line for line in lines if line.startswith("from __future__ import")]  # must stand before all other code
     body = "".join(line for line in lines if line not in first)
-    return _EXPORT.format(
-        first="".join(first),
-        task=where,
-        source=_quoted(candidate.source),
-        call=_quoted(_CALL.replace("ENTRY", task.entry or LAUNCHER)),
-        flags=list(candidate.flags),
-        module=body,
-    )
+    return _EXPORT.format(first="".join(first), task=where, launcher=loaded_launcher(candidate, task.entry or LAUNCHER), module=body)
+
+
+def loaded_launcher(candidate: Candidate, entry: str) -> str:
+    """Python that compiles a launcher and defines `_launcher`, whose `run` takes pointers, and whole numbers, as one list."""
+    source, call = _quoted(candidate.source), _quoted(_CALL.replace("ENTRY", entry))
+    return _LOADED.format(source=source, call=call, flags=list(candidate.flags))
 
 
 def _arg(fact: TensorFact) -> Arg:
@@ -215,9 +214,7 @@ static void call_entry(void (*entry)(Types...), const std::vector<std::int64_t>&
 
 void run(std::vector<std::int64_t> pointers) { call_entry(ENTRY, pointers); }
 """
-_EXPORT = '''"""A kernel for {task}, found by kernelsearch: a CUDA launcher behind the interface of KernelBench."""
-
-{first}from torch.utils.cpp_extension import load_inline as _load_inline
+_LOADED = """from torch.utils.cpp_extension import load_inline as _load_inline
 
 _SOURCE = {source}
 _CALL = {call}
@@ -228,5 +225,8 @@ _launcher = _load_inline(
     functions=["run"],
     extra_cuda_cflags={flags},
 )
+"""
+_EXPORT = '''"""A kernel for {task}, found by kernelsearch: a CUDA launcher behind the interface of KernelBench."""
 
+{first}{launcher}
 {module}'''
