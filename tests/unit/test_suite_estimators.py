@@ -13,7 +13,7 @@ from kernelsearch.suite.resample import mean_interval, sign_test
 TRIES = st.integers(1, 9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(TRIES, st.data())
 def test_pass_at_k_is_the_share_of_subsets_with_a_success(tries, data):
     successes, k = data.draw(st.integers(0, tries)), data.draw(st.integers(1, tries))
@@ -21,7 +21,7 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_success(tries, data):
     assert pass_at(k, successes, tries) == pytest.approx(sum(map(any, subsets)) / len(subsets), abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=9), st.data())
 def test_best_of_k_is_the_mean_over_subsets_of_their_best(values, data):
     k = data.draw(st.integers(1, len(values)))

@@ -33,6 +33,7 @@ def test_jobs_come_seed_by_seed_in_folders_of_their_own():
     assert plain.spec("cuda:1").device == "cuda:1" and plain.spec("").device == runs.SPEC.device
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12))
 def test_shards_share_the_tasks_out(tasks, of):
     every = entries(*(f"t{i:02}" for i in range(tasks)))
@@ -65,7 +66,7 @@ def test_of_two_tasks_with_one_name_the_second_is_named_and_not_run():
     assert [problem.ref for problem in problems] == ["y"] and "the first is x" in problems[0].why
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2000))
 def test_a_torn_line_is_not_there_and_what_comes_after_is_whole(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("suite") / "s"
