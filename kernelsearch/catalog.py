@@ -45,16 +45,13 @@ def tasks(ref: str) -> tuple[Task, ...]:
 
     Raises `UsageError` when there is none, or when two have one name.
     """
-    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
-    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+    files = task_files(ref)
+    if files is None:
         return (task(ref),)
-    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
-    if not files:
-        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
     found = tuple(sorted((_load(file) for file in files), key=lambda t: (t.suite, t.name)))
     labels = [f"{t.suite}/{t.name}" for t in found]
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
-        raise UsageError(f"{folder}: more than one task is called {doubled[0]}")
+        raise UsageError(f"{ref}: more than one task is called {doubled[0]}")
     return found
 
 
@@ -69,6 +66,17 @@ def _no_task(ref: str) -> str:
     meant = [name for word in close for name in every if called[name] == word] or [name for name in every if ref in name][:3]
     hint = f"did you mean {' or '.join(meant)}? " if meant else ""
     return f"no file or folder {ref!r}, and no task is called {ref!r}; {hint}suites: {of_suites}; `kernelsearch tasks` lists their tasks"
+
+
+def task_files(ref: str) -> tuple[Path, ...] | None:
+    """The task files of a suite or folder, unread; None for what is a single task, or no task. Raises `UsageError` when there is none."""
+    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
+    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+        return None
+    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
+    if not files:
+        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
+    return tuple(files)
 
 
 def names() -> tuple[str, ...]:

@@ -59,17 +59,18 @@ class Description:
     assumptions: tuple[str, ...] = field(default_factory=tuple)
 
 
-class _Process:
-    """One worker. A question that takes too long, or a worker that dies, ends it; the next question starts a new one."""
+class Process:
+    """One trusted process that runs `module`, with `more` in its environment. A question that takes too long, or a worker that dies,
+    ends it; whoever asks next starts a new one."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, module: str = "kernelsearch.oracle.worker", more: Mapping[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._said = 0  # bytes in it when the present question was asked
         root = str(Path(kernelsearch.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "kernelsearch.oracle.worker", device],
-            env={**os.environ, "PYTHONPATH": path},
+            [sys.executable, "-m", module, device],
+            env={**os.environ, "PYTHONPATH": path, **(more or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -116,7 +117,7 @@ class _Process:
         return os.pread(self._log.fileno(), end - begin, begin).decode(errors="replace").strip() or "without a word"
 
 
-_processes: dict[str, _Process] = {}
+_processes: dict[str, Process] = {}
 _lock = threading.Lock()
 
 
@@ -175,7 +176,7 @@ def _ask(
         if process is not None and not process.alive:
             process.close()
             process = None
-        process = process or _Process(device)
+        process = process or Process(device)
         try:
             answer = process.ask(request, given, seconds)
         except BaseException:  # an interrupted conversation cannot be taken up again

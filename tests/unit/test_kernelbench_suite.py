@@ -86,7 +86,7 @@ def test_a_broken_problem_is_a_row_and_the_exit_code_is_1(tmp_path, capsys):
     level.mkdir()
     (level / "1_Odd.py").write_text(problems.SOFTMAX.replace("torch.softmax(x, dim=1)", "3"))
     assert cli.run(cli.group, "kernelsearch", ["bench", str(level), "--json", "--out", str(tmp_path / "out")]) == 1
-    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    row, _ = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["task"], row["suite"]) == ("1_Odd", "kernelbench-level1")
     assert "forward returns no tensor" in row["failure"]
 
