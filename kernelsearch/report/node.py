@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelsearch import digest, guard
+from kernelsearch.source import highlight
 from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
 from kernelsearch.report import diff, evidence, timing, words
 from kernelsearch.report.timing import Row, Strip
 
-_TEXT_BUDGET = 24_000_000  # characters of prompts, replies, logs and diffs in one report, over all nodes
+_TEXT_BUDGET = 12_000_000  # characters of prompts, replies and logs in one report, over all nodes; a line that comes again costs nothing
 _TEXT_LEAST = 1_500
-_TEXT_MOST = 60_000
+_TEXT_MOST = 120_000
+_ROWS = 1_500  # of one difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class NodeView:
     speedup: str
     speed_of_light: str
     reward: str
+    reward_value: float
     gate: str
     on_path: bool
     is_best: bool
@@ -52,8 +55,12 @@ class NodeView:
     took: str
     detail: str
     bottleneck: str
+    limit: str
     flags: str
-    diff: tuple[diff.Line, ...]
+    source: highlight.Source
+    diff: tuple[diff.Pair, ...]
+    hot: tuple[Row, ...]
+    heat: Mapping[int, str]
     checks: tuple[Row, ...]
     metrics: tuple[Row, ...]
     facts: tuple[Row, ...]
@@ -84,11 +91,16 @@ def team(node: Node) -> tuple[str, ...]:
 class NodeViews:
     """Makes node views; holds what every one of them is compared with."""
 
-    def __init__(self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int]) -> None:
+    def __init__(
+        self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int], *, python: bool = False
+    ) -> None:
+        self._python = python
         self._nodes, self._baseline, self._best, self._path = nodes, baseline, bests[-1], path
         self._bests = {node.number for node in bests}
         self._numbers = {node.evaluation.candidate: node.number for node in reversed(bests) if node.evaluation is not None}
-        self._most = max(_TEXT_LEAST, min(_TEXT_MOST, _TEXT_BUDGET // (4 * len(nodes))))
+        self._told: set[int] = set()  # hashes of the lines so far
+        self._left = _TEXT_BUDGET
+        self._sources: dict[str, highlight.Source] = {}
         self._children: list[list[int]] = [[] for _ in nodes]
         self._depths: list[int] = []
         for node in nodes:
@@ -121,6 +133,7 @@ class NodeViews:
             speedup=words.ratio(words.speedup(node, self._baseline)),
             speed_of_light=words.speed_of_light(node),
             reward=words.DASH if node.reward is None else f"{node.reward.value:.3f}",
+            reward_value=0.0 if node.reward is None else node.reward.value,
             gate="" if node.reward is None else node.reward.gate or "",
             on_path=node.number in self._path,
             is_best=node.number == self._best.number,
@@ -137,8 +150,12 @@ class NodeViews:
             took=words.duration(attempt.seconds),
             detail=self._cut(attempt.detail or ("" if evaluation is None else evaluation.detail)),
             bottleneck="" if evaluation is None else words.bottleneck(evaluation),
+            limit=_limit(evaluation),
             flags=_flags(node, parent),
+            source=self._source(node),
             diff=self._diff(node, parent),
+            hot=_hot(evaluation, node),
+            heat=_heat(evaluation),
             checks=() if evaluation is None else _checks(evaluation),
             metrics=self._metrics(node, parent),
             facts=self._facts(node, parent),
@@ -159,13 +176,26 @@ class NodeViews:
         return "the incumbent" if number is None else "the baseline" if number == self._baseline.number else f"#{number}"
 
     def _cut(self, text: str) -> str:
-        name = digest.of_bytes(text.encode()) if len(text) > self._most else ""
-        return diff.cut(text, self._most, f"in the run folder as blobs/{name[:2]}/{name[2:]}")
+        """`text` whole while the report has room for it, counting what no text before it had."""
+        new = {hash(line): len(line) for line in text.split("\n") if hash(line) not in self._told}
+        most = _TEXT_MOST if (size := sum(new.values())) <= self._left else _TEXT_LEAST
+        if most == _TEXT_MOST:
+            self._left -= size
+            self._told.update(new)
+        name = digest.of_bytes(text.encode()) if len(text) > most else ""
+        return diff.cut(text, most, f"in the run folder as blobs/{name[:2]}/{name[2:]}")
 
-    def _diff(self, node: Node, parent: Node | None) -> tuple[diff.Line, ...]:
-        if node.candidate is None or parent is None:
+    def _source(self, node: Node) -> highlight.Source:
+        """In coloured lines; a candidate that is its parent's or another's again is read once."""
+        text = "" if node.candidate is None else node.candidate.source
+        if text not in self._sources:
+            self._sources[text] = highlight.source(text, python=self._python)
+        return self._sources[text]
+
+    def _diff(self, node: Node, parent: Node | None) -> tuple[diff.Pair, ...]:
+        if node.candidate is None or parent is None or parent.candidate is None:
             return ()
-        return diff.cut_lines(diff.lines(_source(parent), node.candidate.source), self._most // 40)
+        return diff.side_by_side(self._source(parent), self._source(node), _ROWS)
 
     def _profiles(self, node: Node, parent: Node | None) -> tuple[Profile | None, Profile | None, Profile | None]:
         own, above, first = (None if n is None or n.evaluation is None else n.evaluation.profile for n in (node, parent, self._baseline))
@@ -195,8 +225,33 @@ def _counter(profile: Profile | None, name: str) -> str:
     return "" if metric is None else words.quantity(metric.value, metric.unit)
 
 
-def _source(node: Node) -> str:
-    return "" if node.candidate is None else node.candidate.source
+def _limit(evaluation: Evaluation | None) -> str:
+    """The name of what it is bound by, alone."""
+    found = None if evaluation is None or evaluation.profile is None else evaluation.profile.bottleneck
+    return "" if found is None else found.resource.value
+
+
+def _heat(evaluation: Evaluation | None) -> dict[int, str]:
+    """Share of samples by line, of the lines that are known."""
+    found: dict[int, float] = {}
+    for hot in () if evaluation is None or evaluation.profile is None else evaluation.profile.hot:
+        if hot.line:
+            found[hot.line] = found.get(hot.line, 0.0) + hot.share
+    return {line: words.percent(share) for line, share in found.items()}
+
+
+def _hot(evaluation: Evaluation | None, node: Node) -> tuple[Row, ...]:
+    """Places in the source with most samples of the profiler, with what stands there."""
+    if evaluation is None or evaluation.profile is None or node.candidate is None:
+        return ()
+    lines = node.candidate.source.splitlines()
+    return tuple(
+        Row(
+            f"line {hot.line}" if hot.line else words.DASH,
+            (words.percent(hot.share, 1), hot.opcode, hot.stall, lines[hot.line - 1].strip() if 0 < hot.line <= len(lines) else ""),
+        )
+        for hot in evaluation.profile.hot
+    )
 
 
 def _made_by(node: Node) -> str:
