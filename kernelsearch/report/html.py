@@ -21,7 +21,7 @@ from kernelsearch.store.files import put
 from kernelsearch.store.rundir import RunFolder
 from kernelsearch.templates import render
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 _PLAIN = 4_000_000  # characters of details that a page holds for readers without JavaScript; of more only those of the way to the best
 _LARGEST = 14_500_000
 _DRAWN = 300  # nodes of a tree that is drawn for them
@@ -91,12 +91,12 @@ def page(view: RunView) -> str:
 
 def _page(view: RunView, *, lean: bool) -> str:
     details = [visible(_details(view, number, lean)) for number in range(len(view.nodes))]
-    answers = visible(render(_TEMPLATES, "answers.html.j2", run=view))
+    answers = visible(render(TEMPLATES, "answers.html.j2", run=view))
     plain = len(view.nodes) if sum(map(len, details)) + len(answers) <= _PLAIN else 0
     shown = {node.number: details[node.number] for node in view.nodes if plain or node.on_path}
     style, script = assets("run")
     frame = render(
-        _TEMPLATES,
+        TEMPLATES,
         "run.html.j2",
         run=view,
         policy=policy(style, script),
@@ -119,13 +119,13 @@ def _page(view: RunView, *, lean: bool) -> str:
 
 def _details(view: RunView, number: int, lean: bool) -> str:
     node = view.nodes[number]
-    return render(_TEMPLATES, "node.html.j2", run=view, node=node, lean=lean and not node.on_path, timing_heads=timing.heads(view.unit), **_PARTS)
+    return render(TEMPLATES, "node.html.j2", run=view, node=node, lean=lean and not node.on_path, timing_heads=timing.heads(view.unit), **_PARTS)
 
 
 @lru_cache(maxsize=4)
 def assets(kind: str) -> tuple[str, str]:
     """The style sheet and the script of a page of this kind, "run" or "suite"."""
     scripts = {"run": ("page.js", "details.js", "layout.js", "tree.js", "attempts.js"), "suite": ("page.js", "table.js")}[kind]
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    parts = [(_TEMPLATES / name).read_text(encoding="utf-8") for name in scripts]
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    parts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in scripts]
     return style, '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"

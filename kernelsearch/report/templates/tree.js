@@ -71,7 +71,7 @@ const draw = (number, fill, labels) => {
   if (labels) {
     const tail = shut ? `${figureOf(number)}` : figureOf(number);
     const open = many && !shut;
-    const label = svgElement("text", open ? { y: -10, "text-anchor": "middle" } : { x: many ? 28 : 13, y: 4 });
+    const label = svgElement("text", open ? { y: -10, "text-anchor": "middle" } : { x: (many ? 28 : 13) + radius - MARK, y: 4 });
     label.textContent = open ? `${number}` : `#${number} ${shorter(word("edit", number), 24)} · ${tail}`;
     group.append(label);
     if (shut) { const count = svgElement("tspan", { class: "count" }); count.textContent = `  +${below[number]}`; label.append(count); }
