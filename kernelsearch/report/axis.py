@@ -21,11 +21,8 @@ class Scale:
     def at(self, value: float) -> float:
         """The pixel of `value`; beyond the ends it is that of the nearer end."""
         value = min(max(value, self.low), self.high)
-        if self.log:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return self.start + (self.end - self.start) * share
+        low, high, place = (math.log(end) if self.log else end for end in (self.low, self.high, value))
+        return self.start + (self.end - self.start) * (place - low) / (high - low)
 
     def ticks(self, most: int = 7) -> list[float]:
         """Round values: 1, 2, 5 times powers of ten (powers alone where these are too many), or equal steps."""

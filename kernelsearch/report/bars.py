@@ -120,5 +120,3 @@ def shares(parts: Mapping[str, float], text: str) -> Bars | None:
         x += width
     head = f'<svg class="meter" viewBox="0 0 {_WIDTH} 22" preserveAspectRatio="none" role="img" aria-label="{escape(text)}">'
     return Bars("".join([head, *drawn, "</svg>"]), tuple(legend))
-
-

@@ -1,4 +1,4 @@
-"""Differences between two sources, line against line for a terminal and side by side for a page, and texts cut to what a report can carry."""
+"""Differences between two sources, line by line for a terminal and side by side for a page, and texts cut to what a report can carry."""
 
 from __future__ import annotations
 

@@ -119,7 +119,9 @@ def _page(view: RunView, *, lean: bool) -> str:
 
 def _details(view: RunView, number: int, lean: bool) -> str:
     node = view.nodes[number]
-    return render(TEMPLATES, "node.html.j2", run=view, node=node, lean=lean and not node.on_path, timing_heads=timing.heads(view.unit), **_PARTS)
+    return render(
+        TEMPLATES, "node.html.j2", run=view, node=node, lean=lean and not node.on_path, timing_heads=timing.heads(view.unit), **_PARTS
+    )
 
 
 @lru_cache(maxsize=4)

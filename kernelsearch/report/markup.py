@@ -1,4 +1,4 @@
-"""What turns text from kernels and models into markup of a page that cannot act: escaping, odd characters made visible, the page's own policy.
+"""What turns text from kernels and models into markup of a page that cannot act: escaping, odd characters made visible, the page's policy.
 
 Everything else in a page goes through the templates, which escape each value. What is put together here a template would be slow at or
 could not do: tables and coloured code, of which a page may have thousands; data for the page's script; and the Content-Security-Policy
@@ -20,7 +20,9 @@ from kernelsearch.report.timing import Row
 from kernelsearch.source.highlight import Line, Source
 
 # Control characters, those that reorder or hide text, and halves of pairs. Tab and line end stay.
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_ODD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
 def visible(text: str) -> str:

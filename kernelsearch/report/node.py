@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelsearch import digest, guard
-from kernelsearch.source import highlight
 from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
 from kernelsearch.report import diff, evidence, timing, words
 from kernelsearch.report.timing import Row, Strip
+from kernelsearch.source import highlight
 
 _TEXT_BUDGET = 12_000_000  # characters of prompts, replies and logs in one report, over all nodes; a line that comes again costs nothing
 _TEXT_LEAST = 1_500
@@ -91,9 +91,7 @@ def team(node: Node) -> tuple[str, ...]:
 class NodeViews:
     """Makes node views; holds what every one of them is compared with."""
 
-    def __init__(
-        self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int], *, python: bool = False
-    ) -> None:
+    def __init__(self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int], *, python: bool = False) -> None:
         self._python = python
         self._nodes, self._baseline, self._best, self._path = nodes, baseline, bests[-1], path
         self._bests = {node.number for node in bests}

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-
 _FAMILIES = ("<tr class", "<tr><td>", "<tr><th")  # rows of differences, of sources, of tables; they deflate by a fifth better apart
 
 

@@ -118,11 +118,12 @@ def _roofs(found: Chart, x: Scale, y: Scale, ridge: float) -> str:
     roof = f"M{x.at(left[0]):.1f} {y.at(left[1]):.1f}L{x.at(ridge):.1f} {top:.1f}H{x.end:.1f}"
     own = x.at(found.own)
     foot = y.at(min(found.peak, found.own * found.bandwidth))
+    memory = f"DRAM {axis.label(found.bandwidth)}B/s, {escape(found.hardware)}"
     side = ("end", -7) if own > (x.start + x.end) / 2 else ("start", 7)
     return (
         f'<path class="roof" d="{roof}"/>'
         f'<text class="roof-name" x="{x.end:.1f}" y="{top - 7:.1f}" text-anchor="end">{axis.label(found.peak)}FLOP/s</text>'
-        f'<text class="roof-name" x="{x.at(left[0]) + 8:.1f}" y="{_TOP + 4}">DRAM {axis.label(found.bandwidth)}B/s, {escape(found.hardware)}</text>'
+        f'<text class="roof-name" x="{x.at(left[0]) + 8:.1f}" y="{_TOP + 4}">{memory}</text>'
         f'<path class="own" d="M{own:.1f} {foot:.1f}V{y.start:.1f}"/>'
         f'<text x="{own + side[1]:.1f}" y="{y.start - 8:.1f}" text-anchor="{side[0]}">the task itself</text>'
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kernelsearch.model import Node, Profile
 from kernelsearch.report import words
@@ -28,7 +29,7 @@ class Step:
 
 def steps(way: Sequence[Node], views: Sequence[NodeView]) -> tuple[Step, ...]:
     """One for each edit on `way`, which begins with the baseline."""
-    return tuple(_step(node, parent, way[0], views) for parent, node in zip(way, way[1:], strict=False))
+    return tuple(_step(node, parent, way[0], views) for parent, node in pairwise(way))
 
 
 def _step(node: Node, parent: Node, baseline: Node, views: Sequence[NodeView]) -> Step:
@@ -60,7 +61,10 @@ def _reasons(node: Node, parent: Node) -> tuple[Row, ...]:
         ("held back by", limit),
         ("asked for", "" if proposal is None else proposal.directive or ""),
         ("the strategy's words", "" if proposal is None else words.first_line(proposal.note, 400)),
-        ("plan", "" if work.plan is None else f"{work.plan.method}, against {work.plan.bottleneck}: {words.first_line(work.plan.plan, 400)}"),
+        (
+            "plan",
+            "" if work.plan is None else f"{work.plan.method}, against {work.plan.bottleneck}: {words.first_line(work.plan.plan, 400)}",
+        ),
         ("predicted", "" if told is None else f"{told.speedup:.2f}x, {told.risk:.0%} to fail; {told.reason}".removesuffix("; ")),
         ("repaired", "; ".join(f"{each.verdict.value}: {words.first_line(each.detail)}" for each in work.mended)),
     )

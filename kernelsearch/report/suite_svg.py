@@ -104,7 +104,8 @@ def libraries(entries: Sequence[Entry], most: int = 18) -> str:
     parts.append(_one(x, height))
     for place, (ratio, number, entry) in enumerate(shown):
         y, end = _TOP + room * (place + 0.5), x.at(ratio)
-        parts.append(f'<a href="#r{number}"><text x="138" y="{y + 4:.1f}" text-anchor="end">{escape(words.first_line(entry.row.task, 18))}</text></a>')
+        name = escape(words.first_line(entry.row.task, 18))
+        parts.append(f'<a href="#r{number}"><text x="138" y="{y + 4:.1f}" text-anchor="end">{name}</text></a>')
         parts.append(f'<path class="line {"c0" if ratio > 1 else "c4"}" d="M{x.at(1.0):.1f} {y:.1f}H{end:.1f}"/>')
         parts.append(f'<circle class="{"c0" if ratio > 1 else "c4"}" cx="{end:.1f}" cy="{y:.1f}" r="3.8"/>')
         parts.append(f'<text x="{x.end + 6:.1f}" y="{y + 4:.1f}">{ratio:.2f}x</text>')
@@ -174,5 +175,3 @@ def _down(x: float, text: str) -> str:
 def _one(x: Scale, height: float = _HEIGHT) -> str:
     """Where nothing was gained."""
     return f'<line class="zero" x1="{x.at(1.0):.1f}" x2="{x.at(1.0):.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>'
-
-

@@ -1,7 +1,7 @@
 """From the rows of a suite to what a reader is shown: plain values, no markup, no files.
 
-A row that failed has a speed-up of nothing: it counts in every share and in no mean. `fast_p` is the share of all rows whose best kernel is more
-than p times as fast as the baseline. A library's time is held against the best kernel of the same row, never against another row's.
+A row that failed has a speed-up of nothing: it counts in every share and in no mean. `fast_p` is the share of all rows whose best kernel
+is more than p times as fast as the baseline. A library's time is held against the best kernel of the same row, never against another row's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ HEADS = ("rows", "failed", "mean x", "median x", *(f"> {p:g}x" for p in _THRESHO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteView:
-    """The whole page. `series` are speed-ups by name for the curve of fast_p, 0 for a row that failed; `unit` is that of the times."""
+    """The whole page. `series` are speed-ups by name for the curve of fast_p, 0 for a row that failed; `unit` is that of the times,
+    `ended` how all rows ended, where they ended alike."""
 
     title: str
     folder: str
@@ -60,6 +61,7 @@ class SuiteView:
     modelled: bool
     devices: tuple[str, ...]
     started: str
+    ended: str
     entries: tuple[Entry, ...]
     total: Summary
     groups: tuple[Summary, ...]
@@ -87,6 +89,7 @@ def build(rows: Sequence[Row], folder: Path) -> SuiteView:
         modelled="modelled" in kinds,
         devices=tuple(sorted({row.device for row in rows if row.device})),
         started=min((row.started for row in rows if row.started), default=""),
+        ended=_alike([row.ended for row in rows if not row.failure]),
         entries=tuple(_entry(number, row, folder) for number, row in enumerate(rows)),
         total=_summary("all", rows),
         groups=tuple(_summary(name, found) for name, found in by(rows, lambda row: row.suite).items()),
@@ -122,6 +125,10 @@ def over_library(row: Row) -> float | None:
     if not times:
         return None
     return min(times) / row.best_us if row.best_us and not row.failure else 0.0
+
+
+def _alike(texts: Sequence[str]) -> str:
+    return texts[0] if len(set(texts)) == 1 else ""
 
 
 def _series(rows: Sequence[Row], settings: Mapping[str, list[Row]]) -> dict[str, tuple[float, ...]]:

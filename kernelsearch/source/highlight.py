@@ -1,8 +1,8 @@
 """Source as coloured pieces: what each stretch of a line is, for whoever draws it. Pure; no markup.
 
-Read word by word and line by line, not by the grammar: what a word is can nearly always be told from itself, a page of thousands of sources has
-few lines that are not in another one too, and a line that was read is remembered. Kinds are the few that help to read a kernel: `kernel`
-marks the words that CUDA adds, `thread` the built-in indices, `sync` what threads do together.
+Read word by word and line by line, not by the grammar: what a word is can nearly always be told from itself, a page of thousands of
+sources has few lines that are not in another one too, and a line that was read is remembered. Kinds are the few that help to
+read a kernel: `kernel` marks the words that CUDA adds, `thread` the built-in indices, `sync` what threads do together.
 """
 
 from __future__ import annotations
@@ -32,18 +32,21 @@ _PYTHON = re.compile(
     |(?P<word>[A-Za-z_]\w*)""",
     re.VERBOSE,
 )
-_KEYWORDS = frozenset(
-    "alignas alignof asm auto break case catch class concept const constexpr consteval constinit continue decltype default delete do else enum "
-    "explicit extern final for friend goto if inline mutable namespace new noexcept operator override private protected public register "
-    "reinterpret_cast const_cast static_cast dynamic_cast requires return sizeof static static_assert struct switch template throw try typedef "
-    "typename union using virtual volatile while".split()
-)
-_TYPES = frozenset("bool char double float half int long short signed unsigned void wchar_t dim3 __half __half2 __nv_bfloat16 __nv_bfloat162".split())
-_CONSTANTS = frozenset("true false nullptr NULL INFINITY NAN FLT_MAX".split())
-_THREAD = frozenset("threadIdx blockIdx blockDim gridDim warpSize".split())
-_VECTOR = re.compile(r"(?:u?(?:char|short|int|long|longlong)|float|double|half)[1-4]|\w+_t|cuda[A-Z]\w*")
-_SYNC = re.compile(r"__(?:sync|shfl|ballot|any|all|reduce|match|threadfence|pipeline)\w*|atomic[A-Z]\w*")
-_ADDED = re.compile(r"__(?:global|device|host|shared|constant|managed|restrict|forceinline|noinline|launch_bounds|grid_constant|align)__|__restrict")
+_WORDS = {
+    "keyword": r"""alignas|alignof|asm|auto|break|case|catch|class|concept|const|constexpr|consteval|constinit|continue|decltype|default
+        |delete|do|else|enum|explicit|extern|final|for|friend|goto|if|inline|mutable|namespace|new|noexcept|operator|override|private|protected|public
+        |register|reinterpret_cast|const_cast|static_cast|dynamic_cast|requires|return|sizeof|static|static_assert|struct|switch|template|throw
+        |try|typedef|typename|union|using|virtual|volatile|while""",
+    "number": r"true|false|nullptr|NULL|INFINITY|NAN|FLT_MAX",
+    "thread": r"threadIdx|blockIdx|blockDim|gridDim|warpSize",
+    "kernel": r"""__(?:global|device|host|shared|constant|managed|restrict|forceinline|noinline|launch_bounds|grid_constant|align)__
+        |__restrict""",
+    "sync": r"__(?:sync|shfl|ballot|any|all|reduce|match|threadfence|pipeline)\w*|atomic[A-Z]\w*",
+    "type": r"""bool|char|double|float|half|int|long|short|signed|unsigned|void|wchar_t|dim3|__half2?|__nv_bfloat16[2]?
+        |(?:u?(?:char|short|int|long|longlong)|float|double|half)[1-4]""",
+    "called": r"\w+_t|cuda[A-Z]\w*",  # types, where they are not called
+}
+_SHAPES = {kind: re.compile(words, re.VERBOSE) for kind, words in _WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def source(text: str, *, python: bool = False) -> Source:
 
 @lru_cache(maxsize=100_000)
 def _read(text: str, within: str, python: bool) -> tuple[Line, str]:
-    """A line in pieces. `within` is what must come before the comment or string that it begins in ends; the second value is that of the next."""
+    """A line in pieces. `within` is what ends the comment or string that it begins in; the second value is that of the next line."""
     pieces: list[Piece] = []
     position = 0
     if within:
@@ -105,13 +108,10 @@ def _kind(match: re.Match[str], text: str, python: bool) -> str:
 
 
 def _word(word: str, *, called: bool) -> str:
-    for kind, known in (("keyword", _KEYWORDS), ("type", _TYPES), ("thread", _THREAD), ("number", _CONSTANTS)):
-        if word in known:
-            return kind
-    for kind, shape in (("kernel", _ADDED), ("sync", _SYNC), ("type", _VECTOR)):
-        if shape.fullmatch(word) and not (kind == "type" and called):
-            return kind
-    return "call" if called else ""
+    kind = next((kind for kind, shape in _SHAPES.items() if shape.fullmatch(word)), "")
+    if kind in ("", "called"):
+        return "call" if called else "type" if kind else ""
+    return kind
 
 
 def _joined(pieces: list[Piece]) -> Line:

@@ -34,9 +34,15 @@ class Browser:
         self._write, theirs_in = ours
         self._read = theirs_out_read
         # The browser reads commands from descriptor 3 and answers on 4.
-        wanted = f"exec 3<&{theirs_in} 4>&{theirs_out_write}; exec \"$@\""
+        wanted = f'exec 3<&{theirs_in} 4>&{theirs_out_write}; exec "$@"'
         program = [chromium() or "chromium", "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-        quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"]
+        quiet = [
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ]
         self._process = subprocess.Popen(
             ["bash", "-c", wanted, "chromium", *program, *quiet, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out_write),
@@ -146,7 +152,17 @@ class Browser:
         """Keys by name, as `KeyboardEvent.key` has them; a single letter is typed."""
         for key in keys:
             text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
-            codes = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+            codes = {
+                "Tab": 9,
+                "Enter": 13,
+                "Escape": 27,
+                "End": 35,
+                "Home": 36,
+                "ArrowLeft": 37,
+                "ArrowUp": 38,
+                "ArrowRight": 39,
+                "ArrowDown": 40,
+            }
             code = {"windowsVirtualKeyCode": codes[key]} if key in codes else {}
             self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **code)
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
@@ -157,7 +173,8 @@ class Browser:
     def dark(self, on: bool) -> None:
         """What the system prefers."""
         value = "dark" if on else "light"
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": value}])
+        calm = {"name": "prefers-reduced-motion", "value": "reduce"}  # nothing may still be moving when it is clicked
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": value}, calm])
 
     def scripting(self, on: bool) -> None:
         """Whether pages that are opened from now on may run scripts."""

@@ -9,14 +9,31 @@ from kernelsearch import catalog
 from kernelsearch.model import Attempt, Bottleneck, Check, Metric, Node, Outcome, Profile, Resource, Reward, Term, Totals, Usage, Verdict
 from kernelsearch.report.view import Record
 
-DIRECTIVES = ("vector loads (float4)", "warp per row", "block size 256", "unroll 4", "shared tile 32", "swap thread axes", "fuse passes", "restrict")
-RESOURCES = (Resource.DRAM_BANDWIDTH, Resource.UNCOALESCED, Resource.LATENCY, Resource.OCCUPANCY, Resource.SHARED_CONFLICTS, Resource.COMPUTE)
+DIRECTIVES = (
+    "vector loads (float4)",
+    "warp per row",
+    "block size 256",
+    "unroll 4",
+    "shared tile 32",
+    "swap thread axes",
+    "fuse passes",
+    "restrict",
+)
+RESOURCES = (
+    Resource.DRAM_BANDWIDTH,
+    Resource.UNCOALESCED,
+    Resource.LATENCY,
+    Resource.OCCUPANCY,
+    Resource.SHARED_CONFLICTS,
+    Resource.COMPUTE,
+)
 COUNTERS = [f"smsp__{a}_{b}.sum" for a in ("inst_executed", "warps_active", "sectors_read", "stalled") for b in "abcdefg"]
 TERMS = ("speedup", "sol", "regression", "traffic", "coalescing", "instructions", "occupancy", "spills", "registers")
-WORDS = (
+SENTENCE = (
     "the loads of neighbouring threads fall into one sector so a warp needs fewer requests while registers hold partial sums until a "
     "barrier that costs little because occupancy stays high and no bank is asked twice in one cycle after padding each row by one word"
-).split()
+)
+WORDS = SENTENCE.split()
 SYSTEM = "\n".join(f"Rule {number}: keep the outputs within the tolerance, and change one thing at a time." for number in range(40))
 
 
@@ -29,7 +46,9 @@ def source(dice: random.Random, before: list[str]) -> list[str]:
     lines = list(before)
     for _ in range(dice.randint(2, 8)):
         place = dice.randrange(4, len(lines) - 2)
-        lines[place] = f"    float v{dice.randrange(999)} = x[row * cols + {dice.randrange(4096)}] * {dice.random():.4f}f;  // {dice.choice(WORDS)}"
+        lines[place] = (
+            f"    float v{dice.randrange(999)} = x[row * cols + {dice.randrange(4096)}] * {dice.random():.4f}f;  // {dice.choice(WORDS)}"
+        )
     if dice.random() < 0.3:
         lines.insert(dice.randrange(4, len(lines) - 2), f"    __syncthreads();  // {dice.randrange(999)}")
     return lines
@@ -38,7 +57,12 @@ def source(dice: random.Random, before: list[str]) -> list[str]:
 def profile(dice: random.Random, us: float) -> Profile:
     found = runs.profile(round(dice.uniform(1, 32), 1), round(dice.uniform(80, 800), 1))
     metrics = {name: Metric(value=dice.randrange(10**7), unit="inst") for name in COUNTERS}
-    facts = {**found.facts, "occupancy %": str(dice.randrange(3, 100)), "DRAM %": str(dice.randrange(3, 100)), "registers": str(dice.randrange(16, 128))}
+    facts = {
+        **found.facts,
+        "occupancy %": str(dice.randrange(3, 100)),
+        "DRAM %": str(dice.randrange(3, 100)),
+        "registers": str(dice.randrange(16, 128)),
+    }
     limit = Bottleneck(resource=dice.choice(RESOURCES), evidence=f"{dice.randrange(100)} % of {us:.1f} µs")
     return replace(found, metrics={**found.metrics, **metrics}, facts=facts, bottleneck=limit)
 
@@ -86,7 +110,9 @@ def attempt(dice: random.Random, number: int, parent: int, text: str, us: float 
 def reward(dice: random.Random, good: bool, us: float) -> Reward:
     if not good:
         return Reward(value=-2.3, gate="verdict")
-    terms = tuple(Term(name=name, raw=raw, weight=0.1, contribution=raw / 10, note=f"{raw:.3f}") for name in TERMS for raw in [dice.uniform(-0.5, 3)])
+    terms = tuple(
+        Term(name=name, raw=raw, weight=0.1, contribution=raw / 10, note=f"{raw:.3f}") for name in TERMS for raw in [dice.uniform(-0.5, 3)]
+    )
     return Reward(value=sum(term.contribution for term in terms) + 412 / us, terms=terms)
 
 

@@ -6,7 +6,18 @@ from pathlib import Path
 from kernelsearch.model.suite import Row
 
 GROUPS = {
-    "algebra": ("matmul_square", "matmul_tall", "batched_matmul", "transpose", "reduction", "dot", "gemv", "cholesky_block", "outer", "syrk"),
+    "algebra": (
+        "matmul_square",
+        "matmul_tall",
+        "batched_matmul",
+        "transpose",
+        "reduction",
+        "dot",
+        "gemv",
+        "cholesky_block",
+        "outer",
+        "syrk",
+    ),
     "llm": ("row_softmax", "layer_norm", "rms_norm", "rope", "gelu", "attention", "kv_append", "swiglu", "cross_entropy", "embedding"),
     "sparse": ("spmv_csr", "spmm", "sddmm", "scatter_add", "gather", "coo_to_csr"),
     "science": ("stencil_2d", "stencil_3d", "nbody", "fft_radix4", "histogram", "prefix_sum", "black_scholes", "monte_carlo"),
