@@ -4,8 +4,8 @@
 
 The run is synthetic: sources, prompts and answers that differ as those of a real search do (tests/support/long_run.py). The claims are
 under 15 MB and drawn in under 2 s for 5,000 nodes; exit code 1 when one fails. Times in the browser are those of a headless Chromium
-without a GPU, from the start of loading until the tree and the first 200 rows are laid out and painted; then the answer to a click, to a filter, and
-to the whole tree at once.
+without a GPU, from the start of loading until the tree and the first 200 rows are laid out and painted; then the answer to a click, to
+a filter, and to the whole tree at once.
 """
 
 import argparse

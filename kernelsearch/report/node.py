@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kernelsearch import digest, guard
-from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
-from kernelsearch.report import diff, evidence, timing, words
+from kernelsearch import digest
+from kernelsearch.model import Node, Outcome, Profile, Term
+from kernelsearch.report import diff, evidence, parts, timing, words
 from kernelsearch.report.timing import Row, Strip
 from kernelsearch.source import highlight
 
@@ -148,18 +148,18 @@ class NodeViews:
             took=words.duration(attempt.seconds),
             detail=self._cut(attempt.detail or ("" if evaluation is None else evaluation.detail)),
             bottleneck="" if evaluation is None else words.bottleneck(evaluation),
-            limit=_limit(evaluation),
-            flags=_flags(node, parent),
+            limit=parts.limit(evaluation),
+            flags=parts.flags(node, parent),
             source=self._source(node),
             diff=self._diff(node, parent),
-            hot=_hot(evaluation, node),
-            heat=_heat(evaluation),
-            checks=() if evaluation is None else _checks(evaluation),
+            hot=parts.hot(evaluation, node),
+            heat=parts.heat(evaluation),
+            checks=() if evaluation is None else parts.checks(evaluation),
             metrics=self._metrics(node, parent),
             facts=self._facts(node, parent),
             terms=() if node.reward is None else node.reward.terms,
-            resources=() if evaluation is None else _resources(evaluation),
-            findings=() if evaluation is None else _findings(evaluation),
+            resources=() if evaluation is None else parts.resources(evaluation),
+            findings=() if evaluation is None else parts.findings(evaluation),
             stages=() if evaluation is None else tuple(Row(k, (words.duration(v),)) for k, v in evaluation.seconds.items()),
             team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
@@ -204,7 +204,7 @@ class NodeViews:
         if own is None:
             return ()
         return tuple(
-            Row(name, (words.quantity(metric.value, metric.unit), _counter(above, name), _counter(first, name)))
+            Row(name, (words.quantity(metric.value, metric.unit), parts.counter(above, name), parts.counter(first, name)))
             for name, metric in own.metrics.items()
         )
 
@@ -216,40 +216,6 @@ class NodeViews:
             Row(name, (value, *("" if other is None else other.facts.get(name, "") for other in (above, first))))
             for name, value in own.facts.items()
         )
-
-
-def _counter(profile: Profile | None, name: str) -> str:
-    metric = None if profile is None else profile.metrics.get(name)
-    return "" if metric is None else words.quantity(metric.value, metric.unit)
-
-
-def _limit(evaluation: Evaluation | None) -> str:
-    """The name of what it is bound by, alone."""
-    found = None if evaluation is None or evaluation.profile is None else evaluation.profile.bottleneck
-    return "" if found is None else found.resource.value
-
-
-def _heat(evaluation: Evaluation | None) -> dict[int, str]:
-    """Share of samples by line, of the lines that are known."""
-    found: dict[int, float] = {}
-    for hot in () if evaluation is None or evaluation.profile is None else evaluation.profile.hot:
-        if hot.line:
-            found[hot.line] = found.get(hot.line, 0.0) + hot.share
-    return {line: words.percent(share) for line, share in found.items()}
-
-
-def _hot(evaluation: Evaluation | None, node: Node) -> tuple[Row, ...]:
-    """Places in the source with most samples of the profiler, with what stands there."""
-    if evaluation is None or evaluation.profile is None or node.candidate is None:
-        return ()
-    lines = node.candidate.source.splitlines()
-    return tuple(
-        Row(
-            f"line {hot.line}" if hot.line else words.DASH,
-            (words.percent(hot.share, 1), hot.opcode, hot.stall, lines[hot.line - 1].strip() if 0 < hot.line <= len(lines) else ""),
-        )
-        for hot in evaluation.profile.hot
-    )
 
 
 def _made_by(node: Node) -> str:
@@ -273,48 +239,3 @@ _OUTCOMES = {
     Outcome.LLM_FAILED: "The model gave no usable answer.",
     Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
 }
-
-
-def _flags(node: Node, parent: Node | None) -> str:
-    if node.candidate is None:
-        return ""
-    own = " ".join(node.candidate.flags)
-    before = "" if parent is None or parent.candidate is None else " ".join(parent.candidate.flags)
-    return own if own == before or not before else f"{before} → {own}"
-
-
-def _checks(evaluation: Evaluation) -> tuple[Row, ...]:
-    return tuple(
-        Row(
-            f"{check.case} / {check.distribution}",
-            (check.verdict.value, f"{check.max_error:.3g}", f"{check.relative_error:.3g}", check.where),
-            check.detail,
-        )
-        for check in evaluation.checks
-    )
-
-
-def _resources(evaluation: Evaluation) -> tuple[Row, ...]:
-    if evaluation.build is None:
-        return ()
-    return tuple(
-        Row(r.kernel, (str(r.registers), str(r.spill_store_bytes + r.spill_load_bytes), str(r.shared_bytes), str(r.stack_bytes)))
-        for r in evaluation.build.resources
-    )
-
-
-def _findings(evaluation: Evaluation) -> tuple[Row, ...]:
-    return tuple(
-        Row(
-            finding.rule,
-            (words.DASH if finding.line is None else f"line {finding.line}", _weight(finding)),
-            finding.message,
-        )
-        for finding in evaluation.findings
-    )
-
-
-def _weight(finding: Finding) -> str:
-    if finding.forbidden:
-        return "forbidden"
-    return "suspicious: checked more strictly" if guard.suspicious([finding]) else "noted"
