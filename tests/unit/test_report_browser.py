@@ -163,6 +163,11 @@ def test_a_long_run_begins_folded_and_finds_what_is_folded(shown):
     page.until(f"{TITLE}.startsWith('#203 ')")
     assert page.js(ACTIVE) == "t203"
     assert page.js(ROWS) == 200
+    page.click("#unfold")
+    page.click("#whole")
+    assert page.js(TREE) == 205 and page.js("tree.scrollHeight <= tree.clientHeight && tree.scrollWidth <= tree.clientWidth")
+    page.click("#tobest")
+    assert page.js(f"whole.getAttribute('aria-pressed') + {ACTIVE}").startswith("falset")
     page.click("#more")
     assert page.js(ROWS) == 205
     page.click("[data-key=time] button")

@@ -65,10 +65,10 @@ $("find").addEventListener("input", () => { filter.words = $("find").value.trim(
 $("colour").addEventListener("change", () => { explain(); render(true); });
 $("larger").addEventListener("click", () => zoom(1.25));
 $("smaller").addEventListener("click", () => zoom(0.8));
-$("whole").addEventListener("click", fit);
+$("whole").addEventListener("click", () => fit(!whole));
 $("fold").addEventListener("click", foldAll);
 $("unfold").addEventListener("click", () => { folded.clear(); refresh(); });
-$("tobest").addEventListener("click", () => select(figures.best));
+$("tobest").addEventListener("click", () => { fit(false); select(figures.best); });
 
 // A link to an attempt selects it and brings its details into sight, wherever it stands.
 const open = (number) => select(number, () => $("panel").scrollIntoView({ block: "start" }));

@@ -8,8 +8,11 @@ const svgElement = (name, attributes) => {
   return made;
 };
 const canvas = tree.appendChild(svgElement("svg", { "aria-hidden": "false", role: "presentation" }));
-let scale = 1, active = figures.best, leaves = 0, width = 0, height = 0, positions = new Map();
-const place = (number) => [MARGIN + STEP.x * depth[number], MARGIN + STEP.y * (rows[number] + 0.5)];
+// Across and down are scaled apart when the whole is shown: thousands of rows would leave nothing of a few columns.
+const scale = { across: 1, down: 1 };
+let active = figures.best, leaves = 0, positions = new Map(), whole = false;
+const place = (number) => [MARGIN + STEP.x * scale.across * depth[number], MARGIN + STEP.y * scale.down * (rows[number] + 0.5)];
+const labelled = () => scale.down > 0.45;
 
 // Shapes tell the verdict as well as colours do.
 const SHAPES = {
@@ -54,21 +57,21 @@ const explain = () => {
 
 const figureOf = (number) => word("kind", number) === "good" && figures.time[number] !== "–" ? figures.x[number] : word("status", number);
 const shorter = (name, room) => name.length > room ? `${name.slice(0, room - 1)}…` : name;
-const draw = (number, fill, labels) => {
+const draw = (number, fill, labels, size) => {
   const [x, y] = place(number), many = children[number].length, kind = word("kind", number), shut = folded.has(number) && !filtering();
   const classes = [number === active ? "active" : "", filtering() && !matches.has(number) ? "dim" : ""].join(" ").trim();
-  const group = svgElement("g", { id: `t${number}`, role: "treeitem", transform: `translate(${x} ${y})`, class: classes, "aria-level": depth[number] + 1,
+  const group = svgElement("g", { id: `t${number}`, role: "treeitem", transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${size})`, class: classes, "aria-level": depth[number] + 1,
     "aria-selected": number === active, "aria-label": `#${number} ${word("edit", number)}, ${figureOf(number)}${number === figures.best ? ", the best" : ""}` });
   if (many) group.setAttribute("aria-expanded", !shut);
-  const tip = svgElement("title", {});
-  tip.textContent = `#${number} ${word("edit", number)}: ${figureOf(number)}`;
-  group.append(tip);
   const radius = MARK + (number === figures.best ? 2 : 0);
-  group.append(svgElement("circle", { class: "ring", r: radius + 4 }));
+  if (labels || number === active) group.append(svgElement("circle", { class: "ring", r: radius + 4 }));
   const mark = svgElement("path", { class: `node ${kind}${onPath.has(number) ? " path" : ""}`, d: (SHAPES[kind] || SHAPES.idle)(radius) });
   if (fill) mark.style.fill = fill;
   group.append(mark);
   if (labels) {
+    const tip = svgElement("title", {});
+    tip.textContent = `#${number} ${word("edit", number)}: ${figureOf(number)}`;
+    group.append(tip);
     const tail = shut ? `${figureOf(number)}` : figureOf(number);
     const open = many && !shut;
     const label = svgElement("text", open ? { y: -10, "text-anchor": "middle" } : { x: (many ? 28 : 13) + radius - MARK, y: 4 });
@@ -81,15 +84,15 @@ const draw = (number, fill, labels) => {
   return group;
 };
 
-let drawn = null; // the stretch of rows that is on the screen already, in pixels of the unscaled drawing
+let drawn = null; // the stretch of the drawing that is there already, from where to where down
 const render = (always) => {
-  const top = tree.scrollTop / scale, bottom = top + tree.clientHeight / scale;
+  const top = tree.scrollTop, room = tree.clientHeight, bottom = top + room;
   if (!always && drawn && top >= drawn[0] && bottom <= drawn[1]) return;
-  const room = tree.clientHeight / scale;
   drawn = [top - room, bottom + room];
   const inside = (y) => y >= drawn[0] && y <= drawn[1];
   const lines = { edge: [], "edge path": [] };
-  const groups = [], colour = fills[$("colour").value], labels = scale > 0.45;
+  const groups = [], colour = fills[$("colour").value], labels = labelled();
+  const size = Math.min(1.6, Math.max(0.4, Math.sqrt(Math.min(scale.across, scale.down)))).toFixed(2);
   for (const number of order) {
     const [x, y] = place(number), parent = figures.parent[number];
     if (parent >= 0) {
@@ -98,9 +101,9 @@ const render = (always) => {
         lines[onPath.has(number) ? "edge path" : "edge"].push(`M${px} ${py}C${middle} ${py} ${middle} ${y} ${x} ${y}`);
       }
     }
-    if (inside(y)) groups.push(draw(number, colour(number), labels));
+    if (inside(y)) groups.push(draw(number, colour(number), labels, size));
   }
-  const root = svgElement("g", { transform: `scale(${scale})`, role: "presentation" });
+  const root = svgElement("g", { class: labels ? "near" : "far", role: "presentation" });
   for (const [kind, parts] of Object.entries(lines)) root.append(svgElement("path", { class: kind, d: parts.join("") }));
   root.append(...groups);
   canvas.replaceChildren(root);
@@ -109,9 +112,12 @@ const render = (always) => {
 const resize = () => {
   let deepest = 0;
   for (const number of order) deepest = Math.max(deepest, depth[number]);
-  [width, height] = [2 * MARGIN + STEP.x * deepest + LABEL, 2 * MARGIN + STEP.y * leaves];
-  canvas.setAttribute("width", Math.max(tree.clientWidth - 2, width * scale));
-  canvas.setAttribute("height", Math.max(tree.clientHeight - 4, height * scale));
+  if (whole) {
+    scale.down = Math.min(1, (tree.clientHeight - 2 * MARGIN) / (STEP.y * leaves));
+    scale.across = Math.min(1, (tree.clientWidth - 2 * MARGIN - (labelled() ? LABEL : 0)) / (STEP.x * Math.max(1, deepest)));
+  }
+  canvas.setAttribute("width", Math.max(tree.clientWidth - 2, 2 * MARGIN + STEP.x * scale.across * deepest + (labelled() ? LABEL : 0)));
+  canvas.setAttribute("height", Math.max(tree.clientHeight - 4, 2 * MARGIN + STEP.y * scale.down * leaves));
 };
 const refresh = () => {
   leaves = arrange();
@@ -122,16 +128,25 @@ const refresh = () => {
   $("shown").textContent = filtering() ? `${matches.size} of ${total} nodes match` : `${order.length} of ${total} nodes are unfolded`;
 };
 const zoom = (factor, [x, y] = [tree.clientWidth / 2, tree.clientHeight / 2]) => {
-  const before = scale;
-  scale = Math.min(2.5, Math.max(0.04, scale * factor));
-  const [left, top] = [(tree.scrollLeft + x) * scale / before - x, (tree.scrollTop + y) * scale / before - y];
+  const before = { ...scale };
+  setWhole(false);
+  for (const way of ["across", "down"]) scale[way] = Math.min(2.5, Math.max(0.003, scale[way] * factor));
+  const left = (tree.scrollLeft + x) * scale.across / before.across - x, top = (tree.scrollTop + y) * scale.down / before.down - y;
   resize();
   tree.scrollTo({ left, top, behavior: "instant" });
   render(true);
 };
-const fit = () => { zoom(Math.min(1, tree.clientHeight / height, tree.clientWidth / width) / scale); };
+const setWhole = (on) => { whole = on; $("whole").setAttribute("aria-pressed", on); };
+// All of it at once; again, or to see one node, it is back to its own size.
+const fit = (on) => {
+  setWhole(on);
+  if (!on) Object.assign(scale, { across: 1, down: 1 });
+  resize();
+  centre(active);
+  render(true);
+};
 const centre = (number) => {
-  const [x, y] = place(number).map((value) => value * scale);
+  const [x, y] = place(number);
   const [left, top] = [x - tree.scrollLeft, y - tree.scrollTop];
   if (left < 30 || left > tree.clientWidth - 160) tree.scrollLeft = x - tree.clientWidth / 3;
   if (top < 30 || top > tree.clientHeight - 30) tree.scrollTop = y - tree.clientHeight / 2;
@@ -168,7 +183,7 @@ const KEYS = {
   End: () => order[order.length - 1],
   "+": () => { zoom(1.25); return active; },
   "-": () => { zoom(0.8); return active; },
-  "0": () => { fit(); return active; },
+  "0": () => { fit(!whole); return active; },
   b: () => figures.best,
 };
 tree.addEventListener("keydown", (event) => {
