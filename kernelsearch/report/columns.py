@@ -20,7 +20,7 @@ def of(view: RunView) -> dict[str, object]:
         "status": [place(node.status) for node in nodes],
         "kind": [place(node.kind) for node in nodes],
         "limit": [place(node.limit) for node in nodes],
-        "why": [place(node.why) for node in nodes],
+        "why": [place(node.why.replace(" -> ", " → ")) for node in nodes],
         "time": [node.time for node in nodes],
         "x": [node.speedup for node in nodes],
         "light": [node.speed_of_light for node in nodes],

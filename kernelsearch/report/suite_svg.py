@@ -66,7 +66,7 @@ def groups(entries: Sequence[Entry]) -> str:
         if mean is not None:
             parts.append(f'<path class="zero mean" d="M{x.at(mean):.1f} {y - room * 0.36:.1f}V{y + room * 0.36:.1f}"/>')
         parts.append(_swarm([entry for entry in entries if (entry.row.suite or "not named") == name], x, y, room))
-    parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{height - 6}" text-anchor="end">speed-up; the stroke is the geometric mean</text>')
+    parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{height - 6}" text-anchor="end">the stroke: geometric mean</text>')
     return "".join([*parts, "</svg>"])
 
 
@@ -129,7 +129,7 @@ def best_so_far(rows: Sequence[Row]) -> str:
     places = sorted({place for curve in curves for place, _ in curve})
     mean = [(place, math.exp(sum(math.log(_at(curve, place)) for curve in curves) / len(curves))) for place in places]
     parts.append(f'<path class="line strong" d="{_steps(mean, x, y)}"/>')
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">speed-up of the best so far; thick: geometric mean</text>')
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">speed-up; thick: geometric mean</text>')
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">candidates</text>')
     return "".join([*parts, "</svg>"])
 
