@@ -25,6 +25,7 @@ WORKER = click.option(
     metavar="WHERE",
     help="Where candidates are judged: local, or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
 )
+CONFIRM = click.option("--confirm", is_flag=True, help="Show each candidate, and ask before it is built or run. Needs a terminal.")
 LAB = (
     click.option(
         "--device",

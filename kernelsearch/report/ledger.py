@@ -14,6 +14,7 @@ from kernelsearch.report import words
 from kernelsearch.report.timing import Row
 
 MODEL, OTHER = "waiting for the model", "the rest: editing, waiting for a turn"
+JUDGED = (Outcome.EVALUATED, Outcome.REPEATED)  # whose evaluation is their own
 _STAGES = {
     "build": "compiling",
     "verify": "verifying",
@@ -31,7 +32,7 @@ def activities(nodes: Sequence[Node]) -> dict[str, float]:
     for node in nodes:
         whole += node.attempt.seconds
         found[MODEL] += node.attempt.usage.seconds
-        if node.attempt.outcome in (Outcome.EVALUATED, Outcome.REPEATED) and node.evaluation is not None:
+        if node.attempt.outcome in JUDGED and node.evaluation is not None:
             for stage, seconds in node.evaluation.seconds.items():
                 found[_STAGES.get(stage, stage)] += seconds
     found[OTHER] = max(0.0, whole - sum(found.values()))

@@ -60,6 +60,7 @@ class NodeView:
     source: highlight.Source
     diff: tuple[diff.Pair, ...]
     hot: tuple[Row, ...]
+    report: str
     heat: Mapping[int, str]
     checks: tuple[Row, ...]
     metrics: tuple[Row, ...]
@@ -153,6 +154,7 @@ class NodeViews:
             source=self._source(node),
             diff=self._diff(node, parent),
             hot=parts.hot(evaluation, node),
+            report=parts.report(evaluation),
             heat=parts.heat(evaluation),
             checks=() if evaluation is None else parts.checks(evaluation),
             metrics=self._metrics(node, parent),
@@ -160,7 +162,7 @@ class NodeViews:
             terms=() if node.reward is None else node.reward.terms,
             resources=() if evaluation is None else parts.resources(evaluation),
             findings=() if evaluation is None else parts.findings(evaluation),
-            stages=() if evaluation is None else tuple(Row(k, (words.duration(v),)) for k, v in evaluation.seconds.items()),
+            stages=() if evaluation is None else parts.stages(evaluation),
             team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
             prompt=self._cut(attempt.prompt),
@@ -238,4 +240,5 @@ _OUTCOMES = {
     Outcome.EXHAUSTED: "The proposer knows nothing more to try from this parent.",
     Outcome.LLM_FAILED: "The model gave no usable answer.",
     Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
+    Outcome.DECLINED: "The owner of the run did not let it run.",
 }

@@ -6,6 +6,7 @@ from kernelsearch import guard
 from kernelsearch.model import Evaluation, Finding, Node, Profile
 from kernelsearch.report import words
 from kernelsearch.report.timing import Row
+from kernelsearch.store.reports import FOLDER, SUFFIX
 
 
 def limit(evaluation: Evaluation | None) -> str:
@@ -24,17 +25,29 @@ def heat(evaluation: Evaluation | None) -> dict[int, str]:
 
 
 def hot(evaluation: Evaluation | None, node: Node) -> tuple[Row, ...]:
-    """Places in the source with most samples of the profiler, with what stands there."""
+    """Lines with most samples of the profiler, with what stands there."""
     if evaluation is None or evaluation.profile is None or node.candidate is None:
         return ()
     lines = ["", *node.candidate.source.split("\n")]  # the first is what stands at line 0: nobody knows where
     return tuple(
         Row(
-            f"line {place.line}" if place.line else words.DASH,
-            (words.percent(place.share, 1), place.opcode, place.stall, lines[place.line].strip() if place.line < len(lines) else ""),
+            f"line {place.line}" if place.line else "elsewhere",
+            (words.percent(place.share), place.waits_for, place.opcode),
+            lines[place.line].strip() if place.line < len(lines) else "",
         )
         for place in evaluation.profile.hot
     )
+
+
+def report(evaluation: Evaluation | None) -> str:
+    """Where the profiler's own file is, from the run's folder."""
+    name = "" if evaluation is None or evaluation.profile is None else evaluation.profile.report
+    return f"{FOLDER}/{name}{SUFFIX}" if name else ""
+
+
+def stages(evaluation: Evaluation) -> tuple[Row, ...]:
+    found = tuple(Row(name, (words.duration(seconds),)) for name, seconds in evaluation.seconds.items())
+    return (*found, Row("of these, with the device", (words.duration(evaluation.held_s),))) if evaluation.held_s else found
 
 
 def flags(node: Node, parent: Node | None) -> str:

@@ -152,10 +152,12 @@ def _reference(task: Task) -> str:
 
 def _ledger(record: Record) -> tuple[Row, ...]:
     usage = record.totals.usage
+    held = sum(node.evaluation.held_s for node in record.nodes if node.evaluation and node.attempt.outcome in ledger.JUDGED)
     rows = [
         Row("candidates", (f"{record.totals.candidates:,}",)),
         Row("wall clock", (words.duration(record.totals.seconds),)),
         Row("work of all attempts", (words.duration(sum(node.attempt.seconds for node in record.nodes)),)),
+        *((Row("with the device held", (words.duration(held),)),) if held else ()),
         Row("model calls", (f"{usage.calls:,}",)),
     ]
     if usage.calls:

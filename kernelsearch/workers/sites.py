@@ -14,14 +14,21 @@ from kernelsearch.workers.base import Site
 from kernelsearch.workers.local import LabSite
 
 
-def open_site(spec: RunSpec, say: Callable[[str], None]) -> Site:
-    """The site that `spec` names. `say` takes sentences for a person, from any thread.
+def open_site(spec: RunSpec, say: Callable[[str], None], *, energy: bool = False) -> Site:
+    """The site that `spec` names. `say` takes sentences for a person, from any thread. `energy`: power is measured as well.
 
     A spool needs no device and no compiler here. Which device there is, and in which walls, is its workers' to say: a specification
     that names these too is refused.
     """
     if spec.worker == LOCAL:
-        lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, secret=spec.secret)
+        lab = open_lab(
+            device=spec.device,
+            hardware=spec.hardware,
+            metrics=spec.metrics,
+            unsafe=spec.unsafe,
+            secret=spec.secret,
+            energy=energy,
+        )
         return LabSite(lab)
     folder = spec.worker.removeprefix(SPOOL)
     if folder == spec.worker or not folder:
@@ -32,4 +39,4 @@ def open_site(spec: RunSpec, say: Callable[[str], None]) -> Site:
         )
     from kernelsearch.workers.spool.site import SpoolSite
 
-    return SpoolSite(Path(folder), secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say)
+    return SpoolSite(Path(folder), secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say, energy=energy)

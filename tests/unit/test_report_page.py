@@ -177,8 +177,9 @@ def test_hot_lines_are_shown_with_what_stands_there():
     evaluation = replace(evaluation, profile=replace(evaluation.profile, hot=hot))
     nodes[4] = replace(nodes[4], attempt=replace(nodes[4].attempt, evaluation=evaluation))
     view = build(replace(record(), nodes=tuple(nodes)))
-    assert view.best.hot[0].cells[:3] == ("61.0 %", "LDG.E", "long_sb") and "largest = fmaxf" in view.best.hot[0].cells[3]
-    assert view.best.hot[1].cells[3] == "" and view.best.heat == {7: "61 %"}
+    assert view.best.hot[0].cells == ("61 %", evaluation.profile.hot[0].waits_for, "LDG.E")
+    assert "largest = fmaxf" in view.best.hot[0].note and view.best.hot[1].note == ""
+    assert view.best.heat == {7: "61 %"}
     assert '<tr class="hot"><td class="heat">61 %</td>' in html.page(view)
 
 
