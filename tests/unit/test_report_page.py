@@ -200,8 +200,18 @@ def test_roofline_places_candidates_by_their_own_bytes():
 
 def test_without_a_roofline_the_reason_is_told():
     assert "no hardware profile" in roofline.chart(runs.task(), runs.nodes(), None)
-    bare = replace(runs.task(), cost=replace(runs.task().cost, flops=None))
-    assert "does not tell both" in roofline.chart(bare, runs.nodes(), record().hardware)
+    bare = replace(runs.task(), cost=replace(runs.task().cost, flops=None, bytes=None))
+    assert "does not tell how many bytes" in roofline.chart(bare, runs.nodes(), record().hardware)
+
+
+def test_work_without_operations_is_counted_in_bytes_under_one_roof():
+    task = replace(runs.task(), cost=replace(runs.task().cost, flops=None))
+    found = roofline.chart(task, runs.nodes(), record().hardware)
+    size = 2 * 4096 * 8192 * 4
+    assert (found.work, found.peak, found.own) == ("B", None, 1.0)
+    assert found.spots[0].intensity == pytest.approx(size / 805e6) and found.spots[0].rate == pytest.approx(size / 412.3e-6)
+    drawn = roofline.draw(found, build(record()).nodes)
+    assert "bytes of the task a byte through DRAM" in drawn and "FLOP" not in drawn
 
 
 def test_bars_add_up_to_the_reward():

@@ -10,6 +10,7 @@ const svgElement = (name, attributes) => {
 const canvas = tree.appendChild(svgElement("svg", { "aria-hidden": "false", role: "presentation" }));
 // Across and down are scaled apart when the whole is shown: thousands of rows would leave nothing of a few columns.
 const scale = { across: 1, down: 1 };
+let tallest = 0; // rows that were shown at once so far: the frame has room for them, and does not jump when some are folded
 let active = figures.best, leaves = 0, positions = new Map(), whole = false;
 const place = (number) => [MARGIN + STEP.x * scale.across * depth[number], MARGIN + STEP.y * scale.down * (rows[number] + 0.5)];
 const labelled = () => scale.down > 0.45;
@@ -112,6 +113,8 @@ const render = (always) => {
 const resize = () => {
   let deepest = 0;
   for (const number of order) deepest = Math.max(deepest, depth[number]);
+  tallest = Math.max(tallest, leaves);
+  tree.style.height = `${Math.min(520, innerHeight * 0.66, Math.max(120, 2 * MARGIN + STEP.y * tallest + 4))}px`;
   if (whole) {
     scale.down = Math.min(1, (tree.clientHeight - 2 * MARGIN) / (STEP.y * leaves));
     scale.across = Math.min(1, (tree.clientWidth - 2 * MARGIN - (labelled() ? LABEL : 0)) / (STEP.x * Math.max(1, deepest)));
