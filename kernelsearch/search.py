@@ -322,7 +322,7 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, watch
     watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
     run = Run(
         budget=budget,
-        parallel=spec.parallel,
+        parallel=spec.parallel * site.places,
         rewards=tools.rewards,
         watch=watch,
         stop=stop,

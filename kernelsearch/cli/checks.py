@@ -129,7 +129,7 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
         group="GPU",
         name="GPU",
         ok=bool(gpus),
-        text="; ".join(f"{gpu.name} ({gpu.arch}, driver {gpu.driver})" for gpu in gpus) or "no NVIDIA GPU with a driver",
+        text="; ".join(_called(gpu, gpus) for gpu in gpus) or "no NVIDIA GPU with a driver",
         remedy="nothing to do: searches run on the emulated device, with modelled times",
     )
     for gpu in gpus:
@@ -149,11 +149,16 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
         )
 
 
+def _called(gpu: GpuInfo, among: list[GpuInfo]) -> str:
+    """What it is, and by what name to choose it where there is a choice."""
+    return f"{f'cuda:{gpu.ordinal} is ' if len(among) > 1 else ''}{gpu.name} ({gpu.arch}, driver {gpu.driver})"
+
+
 def _watched(gpu: GpuInfo) -> Iterator[Line]:
     """Whether times on this GPU can be trusted to be its own, and to be told when they are not."""
     others = nvml.foreign(gpu.uuid, [os.getpid()])
     text = "; ".join(others) or "no other process seen on it"
-    yield Line(group="GPU", name="  in use", ok=not others, text=text, remedy="end it, or choose another GPU with CUDA_VISIBLE_DEVICES")
+    yield Line(group="GPU", name="  in use", ok=not others, text=text, remedy="end it, or choose another GPU with --device cuda:N")
     unseen = nvml.missing(gpu.uuid)
     yield Line(
         group="GPU",

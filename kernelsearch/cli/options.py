@@ -30,7 +30,7 @@ LAB = (
         "--device",
         default="auto",
         show_default=True,
-        help="auto, cuda, pycuda, emulated or host; auto takes a GPU if there is one, else emulated, and host (this CPU) for PyTorch.",
+        help="auto, cuda, pycuda, emulated or host; cuda:1 is the second GPU. auto: a GPU, else emulated, or host for PyTorch.",
     ),
     click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
     click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),

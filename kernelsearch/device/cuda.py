@@ -24,7 +24,7 @@ from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runne
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.health import Health
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
-from kernelsearch.errors import DeviceLost, ToolMissing
+from kernelsearch.errors import DeviceLost, ToolMissing, UsageError
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
 from kernelsearch.sandbox.files import read_left
@@ -51,9 +51,9 @@ class CudaDevice:
         self._scratch = scratch
         self._support = support
         self._lock = GpuLock(self._gpu.uuid)
-        self._cores = cores.choose(ordinal)
-        if self._cores is not None:
-            process.keep_free((self._cores.boxes, self._cores.clock))
+        self._kept = cores.keep(self._gpu.uuid)
+        self._cores = None if self._kept is None else self._kept.cores
+        process.keep_free(cores.kept)
         self._profilers: dict[tuple[str, ...], WarmPool] = {}
         self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
@@ -156,6 +156,8 @@ class CudaDevice:
         with self._profilers_lock:
             for pool in (*self._profilers.values(), *self._sanitizers.values()):
                 pool.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def _sanitizer(self, path: Path, tool: str) -> WarmPool:
         """A box in which the runner waits under the sanitizer; started when it is first needed, since most candidates never are."""
@@ -237,5 +239,5 @@ def _gpu(ordinal: int) -> nvml.GpuInfo:
     if not gpus:
         raise ToolMissing("no NVIDIA GPU or driver was found; use `--device emulated`, or see `kernelsearch doctor`")
     if not 0 <= ordinal < len(gpus):
-        raise ToolMissing(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
+        raise UsageError(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
     return gpus[ordinal]
