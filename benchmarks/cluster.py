@@ -85,14 +85,20 @@ class Cluster(SimulatedCrew):
         super().__init__(options.seats, judge, served(), weather, seed=options.seed, settled=self._full)
         self.parallel, self.evaluations = options.seats, options.evaluations
         self.foreman = None
-        self.submitted = 0
+        self.thread_cpu_s = 0.0  # of the foreman's thread, the simulation's own included
+
+    def wait(self, timeout_s):
+        self.thread_cpu_s = time.thread_time()
+        return super().wait(timeout_s)
 
     def _full(self) -> bool:
+        """Before the baseline is answered, which comes first, there is nothing else to ask."""
         if self.foreman is None:
             return True
-        left = self.evaluations + 1 - self.foreman.dispatcher.count.answered
-        under_way = self.submitted - self.foreman.dispatcher.count.answered
-        return under_way >= (min(self.parallel, left) if self.foreman.dispatcher.count.answered else 1)
+        dispatcher = self.foreman.dispatcher
+        answered = dispatcher.count.answered
+        wanted = min(self.parallel, self.evaluations + 1 - answered) if answered else 1
+        return dispatcher.under_way >= wanted
 
 
 def simulate(options) -> dict:
@@ -104,30 +110,26 @@ def simulate(options) -> dict:
     strategy = open_strategy(options.strategy, seed=options.seed, options={})
     strategy.ask, strategy.tell = watch.on("ask", strategy.ask), watch.on("tell", strategy.tell)
     site = CrewSite(crew, Terms(patience_s=60.0), secret="s", metrics=None, say=said.append)
-    submit = site.foreman.submit
-
-    def submitting(data: bytes):
-        crew.submitted += 1
-        return submit(data)
-
-    site.foreman.submit = watch.on("submit", submitting)
-    site.foreman._go_cpu = 0.0
+    site.judge = watch.on("letters", site.judge)
+    crew.foreman = site.foreman
     with tempfile.TemporaryDirectory() as folder, closing(site):
         site.begin(TASK, lambda: False)
         journal = Journal(Path(folder) / "journal.jsonl", Blobs(Path(folder) / "blobs"))
         journal.append, journal.context = watch.on("journal", journal.append), watch.on("context", journal.context)
-        crew.foreman = site.foreman
+        worker = LocalWorker(task=TASK, site=site, proposer=Edits())
+        worker._judged.put = watch.on("structure", worker._judged.put)
         started, since, begun = time.perf_counter(), time.process_time(), crew.now()
-        own = crew.own_cpu_s
+        own, dispatching = crew.own_cpu_s, crew.thread_cpu_s
         run = Run(
             budget=Budget(candidates=options.evaluations),
-            parallel=options.seats * site.places // options.seats,
+            parallel=site.places,
             rewards=catalog.reward_profile("default"),
             watch=progress(options.evaluations),
             stop=threading.Event(),
         )
-        ended = search(run, strategy, LocalWorker(task=TASK, site=site, proposer=Edits()), journal)
+        ended = search(run, strategy, worker, journal)
         cpu = time.process_time() - since - (crew.own_cpu_s - own)
+        watch.spent["dispatch"] = crew.thread_cpu_s - dispatching - (crew.own_cpu_s - own)
         journal.close()
         nodes = journal.nodes
     count = site.foreman.dispatcher.count
@@ -144,6 +146,7 @@ def simulate(options) -> dict:
         "lost_for_good": len(fallen),
         "handed": count.handed,
         "answered": count.answered - 1,
+        "busy": crew.worked_s / (options.seats * (crew.now() - begun)),
         "late": count.late,
         "lost": count.lost,
     }
@@ -172,7 +175,10 @@ def main() -> int:
     print(f"{number:,} evaluations on {options.seats} seats, {found['lost_for_good']} of them lost for good, {options.strategy}")
     print(f"handed out {found['handed']:,} times, seats lost {found['lost']:,} times, {found['late']:,} late answers not used")
     print(f"each answered once: {'yes' if found['once'] else 'NO'}")
-    print(f"simulated {found['simulated_s']:,.0f} s; controller {found['cpu_s']:,.0f} CPU s, {found['cpu_s'] / found['simulated_s']:.2f} of a core")
+    print(
+        f"simulated {found['simulated_s']:,.0f} s; controller {found['cpu_s']:,.0f} CPU s, {found['cpu_s'] / found['simulated_s']:.2f} of a core"
+    )
+    print(f"seats were at work for {found['busy']:.0%} of the time")
     print(f"{number / found['cpu_s']:,.0f} evaluations a CPU second, {1e3 * found['cpu_s'] / number:.2f} ms each, of which")
     for name, spent in sorted(found["parts_s"].items()):
         print(f"  {name:10} {1e3 * spent / number:6.3f} ms")

@@ -43,7 +43,7 @@ class SimulatedCrew:
         self._nudges: SimpleQueue = SimpleQueue()
         self._time = 0.0
         self.own_cpu_s = 0.0  # of the simulation, within the foreman's thread
-        self.stood_s = 0.0  # seats without work, while there is a clock
+        self.worked_s = 0.0  # of all seats, at what they brought to an end
         self.begun = 0
         self.closed = threading.Event()
 
@@ -69,6 +69,7 @@ class SimulatedCrew:
             self._at(50 * takes, None, answer)  # and it comes, whatever became of the seat meanwhile
         else:
             self._at(takes, seat, answer)
+            self.worked_s += takes
             if self._dice.random() < weather.twice:
                 self._at(takes * (1 + self._dice.random()), None, answer)
         self.own_cpu_s += time.thread_time() - since

@@ -163,6 +163,11 @@ class Dispatcher:
         """How long a seat may take."""
         return max(self.terms.patience_s, _TIMES_LONGEST * self._longest)
 
+    @property
+    def under_way(self) -> int:
+        """Requests without an answer."""
+        return len(self._open)
+
     def open_requests(self) -> list[int]:
         """All that have no answer, in the order in which they came."""
         return sorted(self._open)
