@@ -41,7 +41,7 @@ from kernelsearch.workers.spool.letters import Answer, Wanted, pack, unpack
 
 TASK = catalog.task("core/row_softmax")
 LOST = 0.05
-WEATHER = Weather(median_s=60 / 22.2, preempted=0.002, crashed=0.0005, slow=0.001, twice=0.005)
+WEATHER = Weather(median_s=60 / 22.2, preempted=0.002, crashed=0.0005, slow=0.001, twice=0.005, tick_s=0.1)
 
 
 class Edits:
@@ -175,9 +175,8 @@ def main() -> int:
     print(f"{number:,} evaluations on {options.seats} seats, {found['lost_for_good']} of them lost for good, {options.strategy}")
     print(f"handed out {found['handed']:,} times, seats lost {found['lost']:,} times, {found['late']:,} late answers not used")
     print(f"each answered once: {'yes' if found['once'] else 'NO'}")
-    print(
-        f"simulated {found['simulated_s']:,.0f} s; controller {found['cpu_s']:,.0f} CPU s, {found['cpu_s'] / found['simulated_s']:.2f} of a core"
-    )
+    share = found["cpu_s"] / found["simulated_s"]
+    print(f"simulated {found['simulated_s']:,.0f} s; controller {found['cpu_s']:,.0f} CPU s, {share:.2f} of a core")
     print(f"seats were at work for {found['busy']:.0%} of the time")
     print(f"{number / found['cpu_s']:,.0f} evaluations a CPU second, {1e3 * found['cpu_s'] / number:.2f} ms each, of which")
     for name, spent in sorted(found["parts_s"].items()):

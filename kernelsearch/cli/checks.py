@@ -48,6 +48,7 @@ def all_checks() -> Iterator[Line]:
     yield from _profiler(gpus)
     yield from _sanitizer()
     yield from _torch()
+    yield _ray()
     yield from _models()
 
 
@@ -167,6 +168,12 @@ def _watched(gpu: GpuInfo) -> Iterator[Line]:
         text="; ".join(unseen) or "clocks, throttling, memory errors and other processes",
         remedy="times are taken all the same, and each result says what is missing; pip install 'kernelsearch[gpu]' brings NVML",
     )
+
+
+def _ray() -> Line:
+    version = _version("ray")
+    text = version or "not installed; searches on the GPUs of one machine (--worker gpus) need none"
+    return Line(group="cluster", name="ray", ok=version is not None, text=text, remedy="pip install 'kernelsearch[ray]' for --worker ray")
 
 
 def _version(package: str) -> str | None:

@@ -143,12 +143,11 @@ def test_what_is_the_requests_fault_is_told_at_once_and_costs_no_seat(real):
     assert real.foreman.dispatcher.count.lost == lost
 
 
-def test_everything_was_counted(site, kind):
+def test_nothing_is_left_open(site, kind):
     if kind == "local":
         pytest.skip("nothing is handed out there")
-    count = site.foreman.dispatcher.count
-    assert count.handed >= count.answered + count.late - (kind == "simulated") * count.handed
-    assert not site.foreman.dispatcher.open_requests()
+    assert site.foreman.dispatcher.open_requests() == []
+    assert site.foreman.dispatcher.count.handed >= site.foreman.dispatcher.count.answered >= 40
 
 
 def test_a_seat_that_hangs_is_ended_and_its_request_judged_by_another(tmp_path):

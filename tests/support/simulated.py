@@ -27,6 +27,7 @@ class Weather:
     slow: float = 0.0
     twice: float = 0.0
     restart_s: float = 30.0
+    tick_s: float = 0.0  # what happens within so long is told together, as by a controller that is woken so often
 
 
 class SimulatedCrew:
@@ -106,16 +107,16 @@ class SimulatedCrew:
         self.closed.set()
 
     def _next(self, timeout_s):
-        """Everything that happens at the next moment."""
-        while self._coming:
-            at, _, life, event = self._coming[0]
-            if timeout_s is not None and at > self._time + timeout_s:
-                break
-            heapq.heappop(self._coming)
-            if life is not None and self._lives[life[0]] != life[1]:
-                continue  # of a seat that is gone
-            self._time = max(self._time, at)
-            return [event]
+        """What happens next, and within a tick of it."""
+        found, until = [], None if timeout_s is None else self._time + timeout_s
+        while self._coming and (until is None or self._coming[0][0] <= until):
+            at, _, life, event = heapq.heappop(self._coming)
+            if life is None or self._lives[life[0]] == life[1]:  # else it is of a seat that is gone
+                until = until if found else at + self.weather.tick_s
+                self._time = max(self._time, at)
+                found.append(event)
+        if found:
+            return found
         if timeout_s is not None:
             self._time += timeout_s
             return []

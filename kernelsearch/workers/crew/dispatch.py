@@ -134,6 +134,7 @@ class Dispatcher:
             return Loss(renew=False)
         self.count.lost += 1
         self._unfile(seat)
+        self._draining = None if seat == self._draining else self._draining
         fallen.falls += blamed
         given_up = tuple(self._freed(fallen, why, blamed))
         fallen.turns.clear()

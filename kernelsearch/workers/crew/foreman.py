@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from kernelsearch.device.base import IN_USE
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Environment
 from kernelsearch.workers.crew.base import Answered, Crew, Event, Grown, Lost, Ready, as_error
@@ -104,6 +105,8 @@ class Foreman:
             self._lose(Lost(seat=event.seat, why=why, blamed=False, final=True))
         else:
             self.dispatcher.ready(event.seat)
+            if in_use := theirs.facts.get(IN_USE):
+                self._once(f"{event.served.worker}: {in_use}")
 
     def _lose(self, event: Lost) -> None:
         loss = self.dispatcher.lost(event.seat, event.why, blamed=event.blamed)

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from kernelsearch.workers.local import in_thread
 from kernelsearch.workers.spool.letters import Served, pack, unpack
 
 _FINAL = (ToolMissing.__name__, UsageError.__name__)
+_KNOCK_S = 10.0
 _LOOK_S = 10.0  # how often the cluster is asked whether it has grown
 _FOR_EVER = -1
 
@@ -68,6 +70,7 @@ class _Life:
     actor: Any
     node: str = ""
     told: bool = False  # that it is lost
+    died: bool = False  # by itself
 
 
 class RayCrew(Inbox):
@@ -109,15 +112,20 @@ class RayCrew(Inbox):
             self._engage(seat)
 
     def begin(self, seat: int, turn: int, number: int, data: bytes) -> None:
-        life, bundle = self._lives[seat], self._built(data)
-        asked = life.actor.answer.options(max_task_retries=0).remote(data, bundle)
+        life = self._lives[seat]
+        try:
+            asked = life.actor.answer.options(max_task_retries=0).remote(data, self._built(data))
+        except self._ray.exceptions.RayError as error:
+            self._lost(life, Lost(seat=seat, why=_first_line(error), error="DeviceLost"))
+            return
         self._then(asked, life, lambda found: self._answered(life, turn, number, *found))
 
     def renew(self, seat: int) -> None:
-        life = self._lives[seat]
-        with contextlib.suppress(self._ray.exceptions.RayError):
-            self._ray.kill(life.actor, no_restart=False)  # and Ray starts it again, where there is room
-        self._open(seat, life.actor)
+        if (life := self._lives[seat]).died:
+            self._open(seat, life.actor)  # as soon as Ray has started it again, where there is room
+        else:
+            self.retire(seat)
+            self._engage(seat)
 
     def retire(self, seat: int) -> None:
         if (life := self._lives.pop(seat, None)) is not None:
@@ -192,6 +200,7 @@ class RayCrew(Inbox):
             if error is None:
                 take(future.result())
             else:
+                life.died = True
                 self._lost(life, Lost(seat=life.seat, why=_first_line(error), error="DeviceLost", blamed=not self._moved(life, error)))
 
         asked.future().add_done_callback(came)
@@ -235,6 +244,7 @@ def _joined(address: str, local: dict[str, int]) -> Any:  # noqa: ANN401
     try:
         with _our_signals(), _cluster_like_us():
             if address:
+                _knock(address)
                 ray.init(address=address, **quiet)
             else:
                 ray.init(address="local", include_dashboard=False, **quiet, **local)
@@ -243,6 +253,13 @@ def _joined(address: str, local: dict[str, int]) -> Any:  # noqa: ANN401
         remedy = "start one with `ray start --head` there, or leave the address out" if address else "name a running one as ray:ADDRESS"
         raise UsageError(f"{where} ({_first_line(error)}); {remedy}") from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nobody listens, which Ray takes minutes to say."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def _hush(ray: Any) -> None:  # noqa: ANN401

@@ -146,11 +146,11 @@ def _exactly(channel: socket.socket, count: int) -> bytes:
 def serve(channel: socket.socket, open_seat: Callable[[Opening], Judging] = Seat) -> int:
     """Serve until the other side is gone; returns the exit code."""
     _, _, _, data = receive(channel)
-    process.stay_off()
     opened = in_thread(open_seat, codec.load_json(Opening, data))
     if (failure := opened.exception()) is not None:
         send(channel, BROKEN, 0, 0, codec.dump_json(broken(failure)).encode())
         return 1
+    process.stay_off()  # a device may have said what of
     seat = opened.result()
     writing, down = threading.Lock(), threading.Event()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
 from kernelsearch import digest, paths
-from kernelsearch.device.base import IN_USE
 from kernelsearch.errors import UsageError
 from kernelsearch.evaluate import Known, none_known
 from kernelsearch.model import Environment, Evaluation, Hardware, MetricSet, Task
@@ -19,6 +19,7 @@ from kernelsearch.workers.crew.foreman import Foreman
 from kernelsearch.workers.spool.letters import Answer, Served, Wanted, challenged, pack, plain, unpack
 
 _LOOK_S = 0.1
+_LONG_S = 60.0  # a lab opens in seconds
 
 
 class CrewSite:
@@ -49,12 +50,14 @@ class CrewSite:
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """Wait for the first seat. Raises `UsageError` when told to give up, and what kept the last seat from opening its lab."""
+        since, patient = time.monotonic(), True
         while not wait([self.foreman.first], timeout=_LOOK_S).done:
             if idle():
                 raise UsageError("stopped before anything could be judged")
+            if patient and time.monotonic() - since > _LONG_S:
+                patient = False
+                self._say(f"still waiting for the first of {self._seats} labs to open; others may hold what they need")
         self._first = self.foreman.first.result()
-        if in_use := self._first.environment.facts.get(IN_USE):
-            self._say(in_use)
 
     def judge(self, work: Work, known: Known = none_known) -> Evaluation:
         """What was compiled to the same code as one that was judged for this run comes back as that one's evaluation."""
