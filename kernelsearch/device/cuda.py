@@ -24,7 +24,7 @@ from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runne
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.health import Health
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
-from kernelsearch.errors import DeviceLost, ToolMissing, UsageError
+from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
 from kernelsearch.sandbox.files import read_left
@@ -239,5 +239,5 @@ def _gpu(ordinal: int) -> nvml.GpuInfo:
     if not gpus:
         raise ToolMissing("no NVIDIA GPU or driver was found; use `--device emulated`, or see `kernelsearch doctor`")
     if not 0 <= ordinal < len(gpus):
-        raise UsageError(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
+        raise ToolMissing(f"there is no GPU {ordinal}; found {len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
     return gpus[ordinal]
