@@ -2,7 +2,8 @@
 
     KernelSearchError
     ├─ UsageError           the user's input: unknown task, bad configuration (path and problem)      exit 2
-    │  └─ BaselineFailed    the kernel to start from does not build, run or agree with its reference  exit 2
+    │  ├─ BaselineFailed    the kernel to start from does not build, run or agree with its reference  exit 2
+    │  └─ RunBusy           another process is writing the run                                       exit 2
     ├─ ToolMissing          nvcc, ncu, bwrap, a driver, a key, a permission: says how to get it       exit 3
     ├─ SandboxBroken        the box failed, not the candidate
     ├─ DeviceLost           sticky CUDA error, vanished GPU: the worker is replaced
@@ -34,6 +35,10 @@ class UsageError(KernelSearchError):
 
 class BaselineFailed(UsageError):
     """The kernel a search starts from fails its own evaluation."""
+
+
+class RunBusy(UsageError):
+    """Another process is writing the run folder."""
 
 
 class ToolMissing(KernelSearchError):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kernelsearch import diagnose, digest, guard, measure, verify
+from kernelsearch.device import held
 from kernelsearch.lab import Lab
 from kernelsearch.model import (
     Build,
@@ -91,21 +92,35 @@ def examine(candidate: Candidate, task: Task, lab: Lab, *, until: str, watch: Ca
 
 
 def _judge(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation:
-    task = trail.task
     try:
-        build = _built(trail)
-        build = trail.built(replace(build, code=guard.code_digest(build, task)))
-        if (twin := known(build.code)) is not None:
-            return twin
-        measurement = _tried(build, trail)
-        if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
-            with trail.stage("confirm"):
-                _confirm(build, measurement, incumbent, trail)
-        with trail.stage("profile"):
-            trail.profile = diagnose.run(build, task, trail.lab, measurement, None if incumbent is None else incumbent.measurement)
+        with held.counted(trail.ledger):
+            if (twin := _passed(trail, incumbent, known)) is not None:
+                return twin
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
+
+
+def _passed(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluation | None:
+    """All stages; the evaluation of another that was built to the same code, if one is `known`. Raises `Failed`."""
+    task = trail.task
+    build = _built(trail)
+    build = trail.built(replace(build, code=guard.code_digest(build, task)))
+    if (twin := known(build.code)) is not None:
+        return twin
+    measurement = _tried(build, trail)
+    if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
+        with trail.stage("confirm"):
+            _confirm(build, measurement, incumbent, trail)
+    with trail.stage("profile"):
+        trail.profile = _profiled(build, measurement, incumbent, trail)
+    return None
+
+
+def _profiled(build: Build, measurement: Measurement, incumbent: Incumbent | None, trail: _Trail) -> Profile | None:
+    before = None if incumbent is None else incumbent.measurement
+    best = trail.confirmation is not None and trail.confirmation.held
+    return diagnose.run(build, trail.task, trail.lab, measurement, before, source=trail.candidate.source, best=best)
 
 
 def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation:
@@ -113,7 +128,8 @@ def repeat(candidate: Candidate, task: Task, lab: Lab, trial: int) -> Evaluation
     trail = _Trail(candidate, task, lab)
     again = digest.of_text("trial", str(trial), lab.secret, digest.candidate(candidate))
     try:
-        _tried(_built(trail), trail, again)
+        with held.counted(trail.ledger):
+            _tried(_built(trail), trail, again)
         return trail.end(Verdict.PASSED)
     except Failed as failed:
         return trail.end(failed.verdict, failed.detail)
@@ -147,15 +163,17 @@ def _measure(build: Build, trail: _Trail, again: str = "") -> Measurement:
     """Against the task's own kernel, in pairs."""
     task, lab = trail.task, trail.lab
     baseline = lab.toolchain.build(digest.baseline(task), task)
-    trail.measurement = _timed(build, baseline if baseline.ok else None, trail, again)
+    trail.measurement = _timed(build, baseline if baseline.ok else None, trail, again, energy=lab.energy)
     if why := measure.implausible(trail.measurement, task, lab.hardware):
         raise Failed(Verdict.IMPLAUSIBLE, why)
     return trail.measurement
 
 
-def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "") -> Measurement:
+def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "", *, energy: bool = False) -> Measurement:
     """Times, whose own outputs were right."""
-    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=guard.suspicious(trail.findings))
+    strict = guard.suspicious(trail.findings)
+    timing = replace(measure.TIMING, energy=energy)
+    timed = measure.run(build, trail.task, trail.lab, rival=rival, again=again, fresh=bool(again), strict=strict, timing=timing)
     if timed.failure is not None or timed.measurement is None:
         raise Failed(timed.failure or Verdict.CRASHED, timed.detail)
     checks = [verify.check(trail.task, planned, call, trail.lab) for planned, call in timed.outputs if call.outputs]
@@ -204,6 +222,7 @@ class _Trail:
     confirmation: Confirmation | None = None
     profile: Profile | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    ledger: held.Ledger = field(default_factory=held.Ledger)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -257,5 +276,6 @@ class _Trail:
             profile=self.profile,
             environment=self.lab.environment,
             seconds=dict(self.seconds),
+            held_s=self.ledger.seconds,
             reference="baseline" if self.task.reference is None else "reference",
         )

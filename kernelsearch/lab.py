@@ -16,6 +16,7 @@ from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model import Environment, Hardware, MetricSet
 from kernelsearch.sandbox import open_sandbox
 from kernelsearch.sandbox.base import Sandbox
+from kernelsearch.store.reports import FOLDER, Reports
 from kernelsearch.toolchain.base import Toolchain
 from kernelsearch.toolchain.by_form import ByForm
 from kernelsearch.toolchain.nvcc import NvccToolchain
@@ -35,6 +36,8 @@ class Lab:
     environment: Environment
     scratch: Path
     secret: str
+    energy: bool = False  # what the device draws during a candidate's own calls is measured as well
+    reports: Reports | None = None  # where the profiler's own files are put; None: nowhere
 
     @property
     def hardware(self) -> Hardware:
@@ -47,13 +50,20 @@ class Lab:
 
 
 def open_lab(
-    *, device: str = "auto", hardware: str = "", metrics: str = "quick", unsafe: bool = False, secret: str = "", calibrated: bool = True
+    *,
+    device: str = "auto",
+    hardware: str = "",
+    metrics: str = "quick",
+    unsafe: bool = False,
+    secret: str = "",
+    calibrated: bool = True,
+    energy: bool = False,
 ) -> Lab:
     """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none; "cuda:1" the second.
 
     `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. `calibrated`: with what was measured on that
-    very GPU, if anything was. Without a `secret` one is drawn. Raises `ToolMissing` for what the machine lacks, `UsageError` for
-    unknown names.
+    very GPU, if anything was. `energy`: see `Lab`. Without a `secret` one is drawn.
+    Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
     """
     if device != "auto":
         split(device)
@@ -80,6 +90,8 @@ def open_lab(
         environment=environment,
         scratch=scratch,
         secret=secret or secrets.token_hex(16),
+        energy=energy,
+        reports=Reports(scratch / FOLDER),
     )
 
 

@@ -10,8 +10,8 @@ import enum
 import struct
 from typing import NamedTuple
 
-_MAGIC = b"KSW2"
-_ORDER = struct.Struct("<4sBBHIQQQ")
+_MAGIC = b"KSW3"
+_ORDER = struct.Struct("<4sBBHHIQQQ")
 _ANSWER = struct.Struct("<4sBBHIdQQ")
 ORDER_BYTES, ANSWER_BYTES = _ORDER.size, _ANSWER.size
 
@@ -27,10 +27,11 @@ class Op(enum.IntEnum):
     EXPORTED = 6
     WAKE = 7  # do something small, so that the device and the process are at hand -> AWAKE
     AWAKE = 8
-    BATCH = 9  # `place` calls in a row, on as many sets of buffers, with keys that count up -> as many DONE, when all are over
+    BATCH = 9  # `calls` calls in a row, on sets of buffers from `place` on, with keys that count up -> as many DONE, when all are over
+    AGAIN = 11  # `calls` calls of one kind on the set of buffers `place`, with nothing of ours between -> DONE, when all are over
 
 
-_ASKED = frozenset({Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH})
+_ASKED = frozenset({Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH, Op.AGAIN})
 
 
 class Flag(enum.IntFlag):
@@ -51,9 +52,10 @@ class Order(NamedTuple):
     key: int = 0  # of the inputs' contents
     poison: int = 0  # of the outputs' contents before the call; 0 is all ones
     seal: int = 0  # key of the digest, and the order's mark: the answer repeats it, so none can be sent ahead of its order
+    calls: int = 1  # in a row
 
     def pack(self) -> bytes:
-        return _ORDER.pack(_MAGIC, self.op, self.distribution, self.place, self.number, self.key, self.poison, self.seal)
+        return _ORDER.pack(_MAGIC, self.op, self.distribution, self.place, self.calls, self.number, self.key, self.poison, self.seal)
 
 
 class Answer(NamedTuple):
@@ -84,8 +86,8 @@ def read_order(data: bytes) -> Order:
     """Raises `Garbled`."""
     if len(data) != ORDER_BYTES or data[:4] != _MAGIC:
         raise Garbled(f"{len(data)} bytes are no order")
-    _, op, distribution, place, number, key, poison, seal = _ORDER.unpack(data)
-    return Order(_op(op, _ASKED), number, place, distribution, key, poison, seal)
+    _, op, distribution, place, calls, number, key, poison, seal = _ORDER.unpack(data)
+    return Order(_op(op, _ASKED), number, place, distribution, key, poison, seal, calls)
 
 
 def read_answer(data: bytes) -> Answer:

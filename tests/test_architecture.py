@@ -43,6 +43,7 @@ DOORS = {
         "sandbox/runner/",
     ),
     "openai": ("kernelsearch/llm/",),
+    "pyarrow": ("kernelsearch/formats/parquet.py",),
     "pycuda": ("sandbox/runner/",),
     "pydantic": ("kernelsearch/codec/",),
     "pynvml": ("kernelsearch/device/", "sandbox/runner/"),
@@ -51,6 +52,7 @@ DOORS = {
     "torch": ("kernelsearch/oracle/", "sandbox/runner/"),
     "tree_sitter": ("kernelsearch/source/",),
     "tree_sitter_cuda": ("kernelsearch/source/",),
+    "yaml": ("kernelsearch/formats/yaml_text.py",),
 }
 
 

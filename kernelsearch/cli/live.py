@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -22,7 +24,7 @@ from kernelsearch.cli.progress import Progress
 from kernelsearch.model import Node
 from kernelsearch.report import evidence, words
 from kernelsearch.report import view as reports
-from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
+from kernelsearch.search import Ended, Event, NodeDone, Noted, Result, Started, Warned
 
 STYLES = {"good": "green", "wrong": "red", "broken": "yellow", "foul": "magenta", "idle": "bright_black"}
 _DEEPEST = 8  # nodes of the best path shown in the footer
@@ -35,7 +37,10 @@ class LiveView:
         self._console = console or Console(highlight=False)
         self._progress: Progress | None = None
         self._since = 0.0
-        self._live = Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
+        self._live = self._new_live()
+
+    def _new_live(self) -> Live:
+        return Live(get_renderable=self._footer, console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
         self._live.start()
@@ -59,11 +64,23 @@ class LiveView:
                     self._row(event.node, self._progress)
             case Warned():
                 self._console.print(Text(words.clean(f"warning: {event.text}"), "yellow"))
+            case Noted():
+                self.note(event.text)
             case Ended():
                 self._live.stop()
 
     def note(self, text: str) -> None:
         self._console.print(Text(words.clean(text), "bold yellow"))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Without the footer, so that somebody else can write below the rows."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live = self._new_live()  # one that is started again would wipe out as many lines as it had
+            self._live.start()
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         self._live.stop()

@@ -26,6 +26,7 @@ WORKER = click.option(
     help="Where candidates are judged: local; gpus, or gpus:0,1, side by side on GPUs of this machine; ray, or ray:ADDRESS, on those of a "
     "cluster; or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
 )
+CONFIRM = click.option("--confirm", is_flag=True, help="Show each candidate, and ask before it is built or run. Needs a terminal.")
 LAB = (
     click.option(
         "--device",

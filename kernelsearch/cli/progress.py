@@ -164,7 +164,8 @@ def row(cells: Sequence[str]) -> str:
 def tail(result: Result, progress: Progress, *, report: str, kept: str | None) -> list[str]:
     """What the run came to: the best, what speaks for it, where it is kept, what it cost."""
     started = progress.started
-    cost = f"{words.count(result.totals.candidates, 'candidate')}, {words.duration(result.totals.seconds)}"
+    added = f" and {result.totals.by_hand} by hand" if result.totals.by_hand else ""
+    cost = f"{words.count(result.totals.candidates, 'candidate')}{added}, {words.duration(result.totals.seconds)}"
     usage = result.totals.usage
     cost += f", {words.money(usage.usd)} for {words.tokens(usage)}" if usage.calls else ""
     lines = _best(result, progress)

@@ -22,8 +22,10 @@ from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Form, Task
 from kernelsearch.model.run import GPUS, LOCAL
 from kernelsearch.report import html, words
+from kernelsearch.report.view import best_of
 from kernelsearch.search import Event, Result, Started, Warned, Watch
 from kernelsearch.store.files import put
+from kernelsearch.workers.consent import Ask
 
 BEST = "best.cu"  # the winning kernel, in the run folder; best.py of a PyTorch problem
 
@@ -46,6 +48,24 @@ def conduct(go: Callable[[Watch, threading.Event], Result], view: View, folder: 
         if stop.is_set():
             view.note(f"go on with: kernelsearch resume {folder}")
     return result
+
+
+def consent(view: View, *, confirm: bool, as_json: bool) -> Callable[[threading.Event], Ask | None]:
+    """Who is asked before a candidate runs, once it is known what ends the run. Raises `UsageError` without a terminal."""
+    if not confirm:
+        return lambda stop: None
+    from kernelsearch.cli.asking import asker, check_terminal
+
+    check_terminal(as_json=as_json)
+    return lambda stop: asker(view, stop, as_json=as_json)
+
+
+def keep_best(folder: Path) -> None:
+    """Write the best kernel of a run into its folder, if there is a better one than the baseline."""
+    run = html.read(folder)
+    best = best_of(run.nodes)
+    if best.number and best.candidate is not None and words.gained(words.speedup(best, run.nodes[0]) or 1.0):
+        put((folder / BEST).with_suffix(suffix(run.task)), best.candidate.source)
 
 
 def suffix(task: Task) -> str:

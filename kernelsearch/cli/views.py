@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,7 +15,7 @@ from kernelsearch.cli.progress import Progress
 from kernelsearch.model import Node
 from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
-from kernelsearch.search import Ended, Event, NodeDone, Result, Started, Warned
+from kernelsearch.search import Ended, Event, NodeDone, Noted, Result, Started, Warned
 
 
 class View(AbstractContextManager["View"], Protocol):
@@ -25,6 +25,10 @@ class View(AbstractContextManager["View"], Protocol):
 
     def note(self, text: str) -> None:
         """Something said outside the run's own events."""
+        ...
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Leaves the screen to somebody else for a while."""
         ...
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
@@ -55,6 +59,9 @@ class _Base:
     def note(self, text: str) -> None:
         click.echo(words.clean(text), err=True)
 
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 class PlainView(_Base):
     """A line an attempt; with `quiet` only what the run is and what it came to."""
@@ -78,6 +85,8 @@ class PlainView(_Base):
                     self._say(progress.row(self._progress.cells(event.node)))
             case Warned():
                 self.note(f"warning: {event.text}")
+            case Noted():
+                self.note(event.text)
 
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         if self._progress is not None:
@@ -109,6 +118,8 @@ class JsonView(_Base):
                 self._put("node", **_node(event, self._progress))
             case Warned():
                 self._put("warning", text=event.text)
+            case Noted():
+                self._put("note", text=event.text)
             case Ended():
                 self._put("ended", reason=event.reason)
 
@@ -122,6 +133,7 @@ class JsonView(_Base):
             **_trust(result.best),
             time_kind=None if self._progress is None else self._progress.started.environment.time_kind,
             candidates=result.totals.candidates,
+            by_hand=result.totals.by_hand,
             seconds=result.totals.seconds,
             usd=result.totals.usage.usd,
             tokens=result.totals.usage.tokens,

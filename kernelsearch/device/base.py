@@ -83,7 +83,8 @@ class TimingPlan:
     """How a call is timed on hardware: warm up by time, then pairs of candidate and rival until the ratio is known well enough.
 
     `width` is that of the interval of the median, end to end; `few` pairs suffice to give up on a candidate that is certainly slower
-    than `slow` times the rival. A pair during which clocks were held down is repeated.
+    than `slow` times the rival. A pair during which clocks were held down is repeated. `energy`: the power that its calls draw is wanted
+    too, in the conditions, for which they are made for most of a second more.
     """
 
     warmup_ms: float = 50.0
@@ -94,6 +95,7 @@ class TimingPlan:
     width: float = 0.01
     few: int = 10
     slow: float = 1.25
+    energy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,8 @@ class Job:
     """A built candidate and what to do with it. `entry` is the host function of a launcher, None for `plan`.
 
     `rival` (TIME) is timed in turn with it, on the same contents, in a process of its own; `rival_fresh` asks for one that has served
-    nothing else. A device that models times needs no rival.
+    nothing else. A device that models times needs no rival. `source` (PROFILE) is the candidate's text, where the profiler's own report
+    is wanted as well.
     """
 
     build: Build
@@ -122,6 +125,7 @@ class Job:
     samples: tuple[Sample, ...] = ()
     rival: Job | None = None
     rival_fresh: bool = False
+    source: str = ""
     linger_s: float = 0.0  # a pause among the timed calls, for what changes with time
     timing: TimingPlan = TimingPlan()
     timeout_s: float = 30.0
@@ -177,7 +181,9 @@ class ProfileResult:
 
     kernels: tuple[KernelCounters, ...] = ()
     missing: str = ""
-    report: bytes | None = None  # the profiler's own file
+    report: bytes | None = None  # the profiler's own file, where it was wanted and could be had
+    source_page: str = ""  # what it says of lines and instructions, for `nsight.hot_lines`
+    unread: str = ""  # why there is no such page though it was wanted
     seconds: float = 0.0
 
 

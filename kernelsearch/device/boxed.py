@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelsearch import codec, contents, paths, wire
-from kernelsearch.device import conversation, nvml
+from kernelsearch.device import conversation, energy, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
 from kernelsearch.device.conversation import Ended
@@ -242,8 +242,9 @@ class Boxes:
         done = self._ended(guest, exports)
         if done.failure is not None:
             return done
+        power = energy.conditions([call.label for call in job.calls], record["calls"]) if job.timing.energy else {}
         timed = [_timed(job, number, call) for number, call in enumerate(record["calls"])]
-        return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]))
+        return JobResult(calls=(*timed, *done.calls), conditions=_conditions(record["calls"]) | power)
 
     def _keeper(self) -> Timekeeper:
         with self._mutex:
@@ -302,7 +303,7 @@ def _key(job: Job) -> str:
 
 def _timed(job: Job, number: int, record: Mapping[str, Any]) -> CallResult:
     call, pairs = job.calls[number], record["pairs"]
-    excess, doubt = unexplained(record["rows"], record["in_a_row"], pairs)
+    excess, doubt = unexplained(record["rows"], record["in_a_row"], record["same"])
     return CallResult(
         label=call.label,
         samples_us=tuple(pair[0] for pair in pairs),

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kernelsearch import contents, wire
-from kernelsearch.device.base import Call, CallResult, Job, JobResult, Rung
+from kernelsearch.device.base import Call, CallResult, Job, JobResult, Rung, Tensor
 from kernelsearch.device.cuda_job import Delivery, Export, sets_of
 from kernelsearch.model import Verdict
 
@@ -83,6 +83,7 @@ def schedule(job: Job, gpu: str, most_sets: int) -> dict[str, Any]:
                 "decoys": [contents.DISTRIBUTIONS.index(name) for name in call.decoys],
                 "samples": samples,
                 "sets": sets_of(call, most_sets),
+                "again": not any(isinstance(arg, Tensor) and arg.written and (arg.file or arg.recipe) for arg in call.args),
             }
         )
     return {

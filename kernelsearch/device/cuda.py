@@ -7,6 +7,7 @@ the process that takes the times; what it could forge there is bounded by our ow
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runne
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.health import Health
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
+from kernelsearch.device.report import MOST_BYTES, NAME, Reader
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
@@ -54,7 +56,7 @@ class CudaDevice:
         self._kept = cores.keep(self._gpu.uuid)
         self._cores = None if self._kept is None else self._kept.cores
         process.keep_free(cores.kept)
-        self._profilers: dict[tuple[str, ...], WarmPool] = {}
+        self._profilers: dict[tuple[tuple[str, ...], bool], WarmPool] = {}
         self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
         self._pool = WarmPool(sandbox, scratch, lambda folder: self._box(folder, self._runner(folder)), _WARM_BOXES)
@@ -116,20 +118,27 @@ class CudaDevice:
         ncu = nsight.find_ncu()
         if ncu is None:
             return ProfileResult(missing="Nsight Compute (ncu) is not installed; it comes with the CUDA toolkit")
-        slot = self._profiler(ncu, tuple(metrics)).take()
+        slot = self._profiler(ncu, tuple(metrics), reported=bool(job.source)).take()
         try:
             result, end = self._serve(slot, job, self._lock.alone(quiet=True))
             left = read_left(slot.outputs / "ncu.csv", _TABLE_BYTES) or b""
-            table = nsight.parse(left.decode(errors="replace"))
+            report = read_left(slot.outputs / NAME, MOST_BYTES) if job.source else None
         finally:
             slot.close()
+        table = nsight.parse(left.decode(errors="replace"))
+        page, unread = "", f"no hot lines: the profiler left no report of at most {MOST_BYTES >> 20} MiB" if job.source else ""
+        if report:
+            reader = Reader(ncu=ncu, sandbox=self._sandbox, folder=self._scratch)
+            page, unread = reader.source_page(report, job.source)
+            table = table if table.kernels else reader.table(report)
         missing = table.missing
         if missing and result.failure is not None:
             last = (end.stderr.strip().splitlines() or [""])[-1] if end is not None else ""
             missing = f"{missing}; the run under the profiler: {result.failure.value}, {result.detail} {last}".rstrip()
-        wanted = [{name: row.metrics[name] for name in metrics if name in row.metrics} for row in table.kernels]  # the tool adds many
-        kernels = tuple(KernelCounters(kernel=row.kernel, metrics=found) for row, found in zip(table.kernels, wanted, strict=True))
-        return ProfileResult(kernels=kernels, missing=missing, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return ProfileResult(
+            kernels=_counters(table, metrics), missing=missing, report=report, source_page=page, unread=unread, seconds=seconds
+        )
 
     def sanitize(self, job: Job) -> tuple[SanitizerReport, ...]:
         """One report a tool. They run side by side, as nothing about them is timed."""
@@ -137,7 +146,8 @@ class CudaDevice:
         if path is None:
             return (SanitizerReport(missing="compute-sanitizer is not installed; it comes with the CUDA toolkit"),)
         with ThreadPoolExecutor(len(sanitizer.TOOLS)) as pool:
-            return tuple(pool.map(lambda tool: self._sanitized(path, tool, job), sanitizer.TOOLS))
+            asked = [pool.submit(contextvars.copy_context().run, self._sanitized, path, tool, job) for tool in sanitizer.TOOLS]
+            return tuple(each.result() for each in asked)
 
     def _sanitized(self, path: Path, tool: str, job: Job) -> SanitizerReport:
         slot = self._sanitizer(path, tool).take()
@@ -201,16 +211,23 @@ class CudaDevice:
                 self._torch_boxes = self._served(pool)
             return self._torch_boxes
 
-    def _profiler(self, ncu: Path, metrics: tuple[str, ...]) -> WarmPool:
-        """Boxes in which the runner waits under the profiler: starting the two takes longer than the profile itself."""
+    def _profiler(self, ncu: Path, metrics: tuple[str, ...], *, reported: bool) -> WarmPool:
+        """Boxes in which the runner waits under the profiler: starting the two takes longer than the profile itself.
+
+        Those that leave a report are wanted for a few candidates of a run, so none is kept waiting.
+        """
 
         def describe(folder: Path) -> Box:
-            return self._box(folder, nsight.command(ncu, metrics, folder / "out" / "ncu.csv", self._runner(folder)), (ncu.parent,))
+            out = folder / "out"
+            report = out / NAME if reported else None
+            command = nsight.command(ncu, metrics, out / "ncu.csv", self._runner(folder), report=report)
+            return self._box(folder, command, (ncu.parent,))
 
         with self._profilers_lock:
-            if metrics not in self._profilers:
-                self._profilers[metrics] = WarmPool(self._sandbox, self._scratch, describe, _WARM_PROFILERS)
-            return self._profilers[metrics]
+            if (metrics, reported) not in self._profilers:
+                warm = 0 if reported else _WARM_PROFILERS
+                self._profilers[metrics, reported] = WarmPool(self._sandbox, self._scratch, describe, warm)
+            return self._profilers[metrics, reported]
 
     def _served(self, pool: WarmPool) -> Boxes:
         return Boxes(pool, self._lock, self._support, self._gpu.uuid, self._gpu.name, cores=self._cores)
@@ -232,6 +249,12 @@ class CudaDevice:
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         }
         return replace(box, devices=self._gpu.nodes, env={**box.env, **env})
+
+
+def _counters(table: nsight.Table, metrics: Sequence[str]) -> tuple[KernelCounters, ...]:
+    """Those that were asked for: the tool adds many."""
+    wanted = ({name: row.metrics[name] for name in metrics if name in row.metrics} for row in table.kernels)
+    return tuple(KernelCounters(kernel=row.kernel, metrics=found) for row, found in zip(table.kernels, wanted, strict=True))
 
 
 def _gpu(ordinal: int) -> nvml.GpuInfo:

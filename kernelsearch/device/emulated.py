@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernelsearch import paths
-from kernelsearch.device import emulated_metrics
+from kernelsearch.device import emulated_metrics, held
 from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, KernelCounters, Mode, ProfileResult, Rung, Tensor
 from kernelsearch.device.emulated_job import CallReport, Delivery
 from kernelsearch.device.emulated_metrics import Evidence
@@ -123,7 +123,9 @@ class EmulatedDevice(Device):
             if delivery.threads > MAX_THREADS:
                 detail = f"a launch of {delivery.threads} threads; the emulated device takes {MAX_THREADS} at most: use a smaller case"
                 return Outcome(failure=Verdict.UNSUPPORTED, detail=detail)
-            return outcome(job, delivery, self._sandbox.run(_box(job, delivery)))
+            with held.holding(self.name):
+                end = self._sandbox.run(_box(job, delivery))
+            return outcome(job, delivery, end)
 
     def _result(self, job: Job, report: CallReport, outputs: Mapping[str, bytes]) -> CallResult:
         if job.mode is not Mode.TIME:

@@ -147,6 +147,13 @@ class Watch:
             return False
         return bool(bits & _HELD_DOWN)
 
+    def energy_mj(self) -> int | None:
+        """What the board has taken since the driver was loaded, in mJ; None where it does not count that (before Volta)."""
+        try:
+            return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle))
+        except self._nvml.NVMLError:
+            return None
+
     def clocks(self) -> list[int]:
         """The lowest and the highest SM clock (MHz) since this was asked last; empty when it cannot be read."""
         found = [min(self._clocks), max(self._clocks)] if self._clocks else []

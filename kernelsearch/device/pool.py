@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kernelsearch import paths
+from kernelsearch.device import held
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.sandbox.base import Box, LiveBox, Sandbox
 
@@ -35,6 +36,7 @@ class GpuLock:
     """
 
     def __init__(self, gpu_uuid: str) -> None:
+        self._name = gpu_uuid
         self.job = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.job"
         self.quiet = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.quiet"
         self.turn = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.turn"
@@ -55,9 +57,10 @@ class GpuLock:
     @contextmanager
     def _at_turn(self, how: int) -> Iterator[None]:
         """`job`, taken in the order in which it was asked for."""
-        with ExitStack() as held:
+        with ExitStack() as ours:
             with _locked(self.turn):
-                held.enter_context(_locked(self.job, how))
+                ours.enter_context(_locked(self.job, how))
+            ours.enter_context(held.holding(self._name))
             yield
 
 

@@ -3,7 +3,9 @@
 Here is what must not be known in a box: which keys come, which calls will be looked at, how many there will be. What a box answers is a
 claim. Claims are held against the clock here by calls in a row: what m calls take longer than one, over m - 1, is the GPU's time for a
 call and for the work around it, free of what either process takes to wake. The work around is the same for candidate and rival, so that
-the difference between the two must be the difference between their claims.
+the difference between the two must be the difference between what they claim of these very calls; and what is claimed of a call in a row
+must have been claimed of calls that were timed, on the same sets of buffers: where these lie can matter (atomics on few addresses took
+between 740 and 990 µs on an H100).
 """
 
 from __future__ import annotations
@@ -19,71 +21,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernelsearch import wire
+from kernelsearch.device import energy
+from kernelsearch.device.side import Side
 from kernelsearch.order_statistics import median_interval, settled
 
 _REPEATS = 2  # pairs under held-down clocks are taken again, up to so many times the most that is wanted
 _DECOY_EVERY = 5
 _ROUNDS, _MOST_ROUNDS = 8, 96  # of calls in a row: further ones as long as the claims do not fit, since only noise goes away with more
-_ROW_US = 1500.0  # the longest row, counting the candidate's own time: for a long kernel two in a row say enough
-_LEAST_US, _MOST_US = 1e-6, 1e12  # that a box may claim: quotients of such times are finite
+_ROW_US = 1500.0  # the longest row, counting the rival's own time: for a long kernel few in a row say enough
+_LEAST_IN_A_ROW = 3
 _BOX_LATE_US = 50.0  # by which one box may answer later than the other, beyond what its calls took
-_ANSWERS = {wire.Op.CALL: wire.Op.DONE, wire.Op.BATCH: wire.Op.DONE, wire.Op.EXPORT: wire.Op.EXPORTED, wire.Op.WAKE: wire.Op.AWAKE}
 
 
-@dataclass(slots=True)
-class _Side:
-    """One box in conversation. `why` is set once it can no longer be asked."""
-
-    channel: socket.socket
-    call_s: float  # the longest that one answer may take
-    why: str = ""
-
-    def ask(self, order: wire.Order, deadline: float) -> tuple[wire.Answer, float] | None:
-        """The answer, and the µs it took; None when there is none, which ends the conversation."""
-        found = self.ask_all(order, 1, deadline)
-        return None if found is None else (found[0][0], found[1])
-
-    def ask_all(self, order: wire.Order, count: int, deadline: float) -> tuple[list[wire.Answer], float] | None:
-        """As many answers as the order has, and the µs until the last."""
-        answers = []
-        try:
-            self.channel.settimeout(max(0.001, min(self.call_s * count, deadline - time.monotonic())))
-            begun = time.perf_counter_ns()
-            self.channel.sendall(order.pack())
-            for _ in range(count):
-                data = self.channel.recv(wire.ANSWER_BYTES + 1)
-                if not data:
-                    self.why = "gone"
-                    return None
-                answers.append(wire.read_answer(data))
-            took = (time.perf_counter_ns() - begun) / 1e3
-        except TimeoutError:
-            self.why = "late"
-        except OSError:
-            self.why = "gone"
-        except wire.Garbled:
-            self.why = "garbled"
-        if not self.why and not all(_fits(answer, order) for answer in answers):
-            self.why = "garbled"
-        return None if self.why else (answers, took)
-
-
-def _fits(answer: wire.Answer, order: wire.Order) -> bool:
-    timed = order.op in (wire.Op.CALL, wire.Op.BATCH)
-    return answer.op is _ANSWERS[order.op] and answer.answers(order) and (not timed or _LEAST_US < answer.claimed_us < _MOST_US)
+# Of one round, the µs by the outside clock that calls in a row took, and one alone: ours, ours alone, theirs, theirs alone; then what was
+# claimed of a call in a row, but for the first: the mean of ours, of theirs.
+Round = tuple[float, float, float, float, float, float]
 
 
 @dataclass(slots=True)
 class _CallRecord:
-    """Pairs of one call: [ours, theirs], µs. `rows`: of one round, the µs by the outside clock that calls in a row took, and one alone:
-    [ours, ours alone, theirs, theirs alone]. `exports`: [sample, digest, seal]."""
+    """Pairs of one call: [ours, theirs], µs, and the set of buffers of each. `rows`: see `Round`. `first`: set of buffers where rows begin.
+    `exports`: [sample, digest, seal]."""
 
     pairs: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    rows: list[Round] = field(default_factory=list)
     in_a_row: int = 1
+    first: int = 0
     exports: list[tuple[int, int, int]] = field(default_factory=list)
     repeated: int = 0
     clocks: list[int] = field(default_factory=list)
+
+    def same(self) -> list[tuple[float, float]]:
+        """The pairs on sets of buffers that calls in a row are compared by; all, where there is none."""
+        those = range(self.first + 1, self.first + self.in_a_row)
+        return [pair for pair, place in zip(self.pairs, self.places, strict=True) if place in those] or self.pairs
 
 
 class Race:
@@ -91,8 +63,8 @@ class Race:
 
     def __init__(self, schedule: Mapping[str, Any], ours: socket.socket, theirs: socket.socket | None) -> None:
         self._schedule, self._plan = schedule, schedule["plan"]
-        self._ours = _Side(ours, schedule["call_s"])
-        self._theirs = None if theirs is None else _Side(theirs, schedule["call_s"])
+        self._ours = Side(ours, schedule["call_s"])
+        self._theirs = None if theirs is None else Side(theirs, schedule["call_s"])
         self._deadline = time.monotonic() + schedule["timeout_s"]
         self._watch = _watch(schedule["gpu"])
         self.flag: tuple[int, int, int] | None = None  # call, flags, argument
@@ -104,21 +76,34 @@ class Race:
             records.append({"pairs": record.pairs, "rows": record.rows, "exports": record.exports})
             if not self._call(number, record):
                 break
-            records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row)
+            records[-1].update(repeated=record.repeated, clocks=record.clocks, in_a_row=record.in_a_row, same=record.same())
+        else:
+            longest = energy.chosen(self._schedule["calls"], records) if self._plan["energy"] else None
+            if longest is not None:
+                records[longest]["energy"] = self._energy(longest, energy.typical_us(records[longest]))
         return {"calls": records, "ours": self._ours.why, "theirs": self._theirs.why if self._theirs else "", "flag": self.flag}
+
+    def _energy(self, number: int, call_us: float) -> dict[str, float] | None:
+        distribution = self._schedule["calls"][number]["distribution"]
+
+        def ask(count: int, window: energy.Window) -> bool:
+            order = wire.Order(wire.Op.AGAIN, number, 0, distribution, secrets.randbits(64), 0, secrets.randbits(64), count)
+            return self._ours.ask_all(order, 1, self._deadline, window.look) is not None
+
+        return energy.taken(ask, self._watch.energy_mj, call_us)
 
     def _call(self, number: int, record: _CallRecord) -> bool:
         """Time one call; False when the race cannot go on."""
         call, plan = self._schedule["calls"][number], self._plan
         warm_until = time.monotonic() + plan["warmup_ms"] / 1e3
         while True:
-            pair = self._pair(number, secrets.randbits(64), call["distribution"])
+            pair = self._pair(number, secrets.randbits(64), call["distribution"], self._place(number))
             if pair is None:
                 return False
             if time.monotonic() >= warm_until:
                 break
         samples = list(call["samples"])
-        record.in_a_row = min(call["sets"], max(2, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
+        record.in_a_row = min(call["sets"], max(_LEAST_IN_A_ROW, int(_ROW_US / pair[1])))  # by what the rival took: it is believed
         rows = self._theirs is not None and self._schedule["in_a_row"] and record.in_a_row > 1
         wanted = samples.pop() if rows and len(samples) > 1 else None
         waiting = self._places(samples)
@@ -134,8 +119,8 @@ class Race:
             key = secrets.randbits(64)
             if sample is not None:
                 _, key, distribution = sample
-            before = self._watch.held_down()
-            pair = self._pair(number, key, distribution, None if sample is None else (sample[0], record))
+            before, place = self._watch.held_down(), self._place(number)
+            pair = self._pair(number, key, distribution, place, None if sample is None else (sample[0], record))
             if pair is None:
                 return False
             turn += 1
@@ -143,6 +128,7 @@ class Race:
                 record.repeated += 1
             elif distribution == call["distribution"]:
                 record.pairs.append(pair)
+                record.places.append(place)
         record.clocks = self._watch.clocks()
         return not rows or self._in_a_row(number, record, wanted)
 
@@ -172,9 +158,14 @@ class Race:
             return False
         return settled(ratios if self._theirs else [pair[0] for pair in record.pairs], plan["width"])
 
-    def _pair(self, number: int, key: int, distribution: int, export: tuple[int, _CallRecord] | None = None) -> tuple[float, float] | None:
+    def _place(self, number: int) -> int:
+        """Some set of buffers."""
+        return random.randrange(self._schedule["calls"][number]["sets"])
+
+    def _pair(
+        self, number: int, key: int, distribution: int, place: int, export: tuple[int, _CallRecord] | None = None
+    ) -> tuple[float, float] | None:
         """Both sides once, in random order, on the same contents in the same set of buffers."""
-        place = random.randrange(self._schedule["calls"][number]["sets"])
         poison = secrets.randbits(64) if random.random() < 0.5 else 0
         order = wire.Order(wire.Op.CALL, number, place, distribution, key, poison, secrets.randbits(64))
         sides = [self._ours] if self._theirs is None else random.sample([self._ours, self._theirs], 2)
@@ -193,8 +184,10 @@ class Race:
     def _in_a_row(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
         """Rounds of m calls in a row and of one, on both sides, until the claims fit or there were enough.
 
-        The outputs of one of the calls are those of `sample`; which, is chance.
+        The outputs of one of the calls are those of `sample`; which, is chance. So is on which sets of buffers they are made, which nobody
+        could know while pairs were timed there.
         """
+        record.first = random.randrange(self._schedule["calls"][number]["sets"] - record.in_a_row + 1)
         sampled = random.randrange(_ROUNDS) if sample is not None else -1
         while len(record.rows) < _MOST_ROUNDS:
             turn = len(record.rows)
@@ -205,13 +198,14 @@ class Race:
         return True
 
     def _explained(self, record: _CallRecord) -> bool:
-        excess, _ = unexplained(record.rows, record.in_a_row, record.pairs)
+        excess, _ = unexplained(record.rows, record.in_a_row, record.same())
         claimed = statistics.median(ours for ours, _ in record.pairs)
         return bool(abs(excess) <= max(self._schedule["slack_us"], self._schedule["slack_share"] * claimed) / 2)
 
     def _round(self, number: int, record: _CallRecord, sample: Sequence[Any] | None) -> bool:
         call, most = self._schedule["calls"][number], record.in_a_row
         walls: dict[tuple[bool, int], float] = {}
+        claims: dict[bool, float] = {}
         for ours, count in random.sample([(ours, count) for ours in (True, False) for count in (most, 1)], 4):
             side = self._ours if ours else self._theirs
             if side is None:
@@ -220,17 +214,19 @@ class Race:
             place = random.randrange(count)
             key = secrets.randbits(64) if wanted is None else (wanted[1] - place) % 2**64
             distribution = call["distribution"] if wanted is None else wanted[2]
-            order = wire.Order(wire.Op.BATCH, number, count, distribution, key, 0, secrets.randbits(64))
+            order = wire.Order(wire.Op.BATCH, number, record.first, distribution, key, 0, secrets.randbits(64), count)
             answered = self._called(side, order, count, number)
             if answered is None:
                 return False
             walls[ours, count] = answered[1]
+            if count > 1:
+                claims[ours] = statistics.fmean(answer.claimed_us for answer in answered[0][1:])
             if wanted is not None and not self._exported(wanted[0], place, answered[0][place], order.seal, record):
                 return False
-        record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1]))
+        record.rows.append((walls[True, most], walls[True, 1], walls[False, most], walls[False, 1], claims[True], claims[False]))
         return True
 
-    def _called(self, side: _Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
+    def _called(self, side: Side, order: wire.Order, count: int, number: int) -> tuple[list[wire.Answer], float] | None:
         """Answers to calls, unless the conversation ends here: with silence, or with a flag that incriminates the candidate."""
         # The GPU changes hands before the clock starts: that takes from ten to some hundred µs.
         if side.ask(wire.Order(wire.Op.WAKE, seal=secrets.randbits(64)), self._deadline) is None:
@@ -259,6 +255,9 @@ class _NoWatch:
     def clocks(self) -> list[int]:
         return []
 
+    def energy_mj(self) -> int | None:
+        return None
+
 
 def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch
     if not gpu:
@@ -268,20 +267,25 @@ def _watch(gpu: str) -> Any:  # noqa: ANN401 - either kind of watch
     return nvml.watch(gpu) or _NoWatch()
 
 
-def unexplained(rows: Sequence[tuple[float, float, float, float]], count: int, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def unexplained(rows: Sequence[Round], count: int, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """µs of a call that the candidate did not claim, by the outside clock, and how uncertain that is.
 
-    `rows` are rounds of `count` calls in a row and of one. An answer can come late for many reasons and early for none, so it is the
-    quickest that tell: the second of each kind. How uncertain that is, the rival's own answers say: by how much the fourth is later; the
-    candidate's could be late on purpose. A candidate may look better by being slow where one call alone is timed; it is then taken to be
-    as quick as its rival. Less than nothing unexplained means that work of ours around the calls was not done.
+    `rows` are rounds of `count` calls in a row and of one, `pairs` what was claimed of the same call when it was timed. An answer can come
+    late for many reasons and early for none, so it is the quickest that tell: the second of each kind. How uncertain that is, the rival's
+    own answers say: by how much the fourth is later; the candidate's could be late on purpose. A candidate may look better by being slow
+    where one call alone is timed; it is then taken to be as quick as its rival. Less than nothing unexplained means that work of ours
+    around the calls was not done. What the candidate claims more of a call in a row than of one that was timed, and more so than its
+    rival, it left out there.
     """
     if len(rows) < 4 or count < 2 or not pairs:
         return 0.0, math.inf
-    ordered = [sorted(column) for column in zip(*rows, strict=True)]
+    *clocks, in_row, their_in_row = zip(*rows, strict=True)
+    ordered = [sorted(column) for column in clocks]
     row, alone, their_row, their_alone = (column[1] for column in ordered)
-    claimed = statistics.median(ours for ours, _ in pairs) - statistics.median(theirs for _, theirs in pairs)
-    alone = min(alone, their_alone + max(0.0, claimed) + _BOX_LATE_US)
-    by_clock = (row - alone - their_row + their_alone) / (count - 1)
+    said, they_said = statistics.median(in_row), statistics.median(their_in_row)
+    alone = min(alone, their_alone + max(0.0, said - they_said) + _BOX_LATE_US)
+    beyond = (row - alone - their_row + their_alone) / (count - 1) - (said - they_said)
+    slower = max(0.0, they_said - statistics.median(theirs for _, theirs in pairs))
+    left_out = max(0.0, said - statistics.median(ours for ours, _ in pairs) - slower)
     doubt = math.sqrt(2) * math.hypot(*(column[3] - column[1] for column in ordered[2:])) / (count - 1)
-    return by_clock - claimed, doubt
+    return (beyond if beyond < -left_out else max(0.0, beyond) + left_out), doubt

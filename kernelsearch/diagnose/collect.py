@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from kernelsearch.device.base import Device, Job, KernelCounters, ProfileResult
@@ -32,6 +32,9 @@ class Collected:
 
     kernels: tuple[KernelCounters, ...] = ()
     missing: str = ""
+    report: bytes | None = None
+    source_page: str = ""
+    unread: str = ""  # why there is no such page, where it was wanted and was not told before
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class _Memory:
     failures: int = 0
     told: str = ""  # the reason that was given last
     given_up: bool = False
+    without_reports: bool = False  # the profiler works, but for those
+    unread: str = ""  # what was told last of a report that could not be read
 
 
 _memories: WeakKeyDictionary[Device, _Memory] = WeakKeyDictionary()
@@ -49,7 +54,7 @@ _lock = threading.Lock()
 
 
 def collect(device: Device, job: Job, task: Task, wanted: Sequence[str]) -> Collected:
-    """Counters `wanted` of the job's one call, of the candidate's kernels alone."""
+    """Counters `wanted` of the job's one call, of the candidate's kernels alone; with a report where the job has its source."""
     with _lock:
         memory = _memories.setdefault(device, _Memory())
         if memory.given_up:
@@ -60,7 +65,8 @@ def collect(device: Device, job: Job, task: Task, wanted: Sequence[str]) -> Coll
     with _lock:
         if not why:
             memory.failures = 0
-            return Collected(kernels=kernels)
+            unread, memory.unread = "" if result.unread == memory.unread else result.unread, result.unread or memory.unread
+            return Collected(kernels=kernels, report=result.report, source_page=result.source_page, unread=unread)
         memory.failures += 1
         memory.given_up = bool(_HOPELESS.search(why)) or memory.failures >= _PATIENCE
         told, memory.told = memory.told, why
@@ -68,7 +74,21 @@ def collect(device: Device, job: Job, task: Task, wanted: Sequence[str]) -> Coll
 
 
 def _asked(device: Device, job: Job, wanted: Sequence[str], memory: _Memory) -> ProfileResult:
-    """The device's answer for those of the counters that it knows."""
+    """The device's answer for those of the counters that it knows. A report that spoils all else is asked for no more."""
+    if job.source and memory.without_reports:
+        job = replace(job, source="")
+    result = _known(device, job, wanted, memory)
+    if result.kernels or not job.source or _HOPELESS.search(result.missing):
+        return result
+    plain = _known(device, replace(job, source=""), wanted, memory)
+    if not plain.kernels:
+        return plain
+    with _lock:
+        memory.without_reports = True
+    return replace(plain, unread=f"no hot lines: with a report there were no counters ({result.missing[:200]})")
+
+
+def _known(device: Device, job: Job, wanted: Sequence[str], memory: _Memory) -> ProfileResult:
     result = ProfileResult(missing="no counter is known to this device")
     for _ in range(_ROUNDS):
         known = [name for name in dict.fromkeys((*_ALWAYS, *wanted)) if name not in memory.unknown]

@@ -18,10 +18,11 @@ from kernelsearch.diagnose.evidence import Evidence
 from kernelsearch.diagnose.facts import facts, shares
 from kernelsearch.diagnose.proxies import NAME, STANDS_FOR, proxies
 from kernelsearch.diagnose.roofline import FLOOR, SPEED_OF_LIGHT, Roofline, roofline
-from kernelsearch.diagnose.worth import worth
+from kernelsearch.diagnose.worth import reported, worth
 from kernelsearch.lab import Lab
 from kernelsearch.model import Build, Case, Hardware, Measurement, Metric, Profile, Task
-from kernelsearch.nsight import MOST_LAUNCHES
+from kernelsearch.nsight import MOST_LAUNCHES, hot_lines
+from kernelsearch.toolchain.nvcc import SOURCE
 
 _TIMEOUT_S = 60.0  # a profiler repeats the kernel once for each pass
 
@@ -42,10 +43,20 @@ class _Subject:
     floors: Mapping[str, float]  # the ideals of all timed cases in µs, where there are several
 
 
-def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent: Measurement | None = None) -> Profile | None:
+def run(
+    build: Build,
+    task: Task,
+    lab: Lab,
+    measurement: Measurement,
+    incumbent: Measurement | None = None,
+    *,
+    source: str = "",
+    best: bool = False,
+) -> Profile | None:
     """Counters of the kernel that took most of the time, with a bottleneck where they name one; None when the lab collects none.
 
-    `incumbent`: times of the best kernel so far. Never a reason to fail a candidate: what is missing is in the profile's notes.
+    `incumbent`: times of the best kernel so far. `source` is what was built, for the lines where most samples were taken; `best` says
+    that it is the best one from now on. Never a reason to fail a candidate: what is missing is in the profile's notes.
     """
     if lab.metric_set is None:
         return None
@@ -56,7 +67,10 @@ def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent:
     if not decision.profiled:
         return _without(subject, call, measurement, decision.reason)
     wanted = tuple(lab.metric_set.metrics)
-    collected = collect(lab.device, workload.job(build, task, (call,), Mode.PROFILE, timeout_s=_TIMEOUT_S), task, wanted)
+    job = workload.job(build, task, (call,), Mode.PROFILE, timeout_s=_TIMEOUT_S)
+    if reported(incumbent, best=best, metric_set=lab.metric_set.name):
+        job = replace(job, source=source)
+    collected = collect(lab.device, job, task, wanted)
     if not collected.kernels:
         return _without(subject, call, measurement, collected.missing)
     longest = heaviest(collected.kernels)
@@ -65,9 +79,21 @@ def run(build: Build, task: Task, lab: Lab, measurement: Measurement, incumbent:
         metric_set=lab.metric_set.name,
         kernel=longest.kernel,
         metrics={**_with_derived(longest.metrics, subject, len(collected.kernels)), **_running(collected.kernels)},
-        notes=_notes(collected.kernels, longest, wanted),
+        notes=(*_notes(collected.kernels, longest, wanted), *filter(None, (collected.unread,))),
+        hot=hot_lines(collected.source_page, longest.kernel, file=SOURCE),
+        report=_kept(lab, collected.report),
     )
     return _read(profile, subject)
+
+
+def _kept(lab: Lab, report: bytes | None) -> str:
+    """The name of a report that was kept."""
+    if report is None or lab.reports is None:
+        return ""
+    try:
+        return lab.reports.put(report)
+    except OSError:  # a full disk: what was read from it is there
+        return ""
 
 
 def again(profile: Profile, build: Build, task: Task, measurement: Measurement, hardware: Hardware) -> Profile:

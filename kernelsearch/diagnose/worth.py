@@ -38,3 +38,11 @@ def worth(measurement: Measurement, incumbent: Measurement | None) -> Worth:
     if measurement.speedup is not None and measurement.speedup < _SURPRISING:
         return Worth(profiled=True, reason="slower than the baseline, which nobody expected of the edit")
     return Worth(profiled=False, reason=f"not profiled: {pace:.2f} times as fast as the best so far")
+
+
+SOURCE_SET = "source"  # the set of counters for which every profile has a report
+
+
+def reported(incumbent: Measurement | None, *, best: bool, metric_set: str) -> bool:
+    """Whether the profiler's report, which has samples by line, is worth the passes that it takes more: of what edits will start from."""
+    return incumbent is None or best or metric_set == SOURCE_SET

@@ -2,6 +2,6 @@
 
 from kernelsearch.measure.floor import floor_us, implausible, quarantine
 from kernelsearch.measure.rule import ahead, holds, over
-from kernelsearch.measure.run import Timed, run
+from kernelsearch.measure.run import TIMING, Timed, run
 
-__all__ = ["Timed", "ahead", "floor_us", "holds", "implausible", "over", "quarantine", "run"]
+__all__ = ["TIMING", "Timed", "ahead", "floor_us", "holds", "implausible", "over", "quarantine", "run"]

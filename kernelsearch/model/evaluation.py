@@ -175,6 +175,7 @@ class Evaluation:
     profile: Profile | None = None
     environment: Environment
     seconds: Mapping[str, float] = field(default_factory=dict)  # by stage: build, verify, measure, confirm, profile
+    held_s: float = 0.0  # of these, how long it had the device; the rest is building, comparing, and waiting for others. 0 in older runs
     reference: str = "reference"  # "reference", or "baseline": what outputs were compared with
     hazards: tuple[Hazard, ...] = ()  # what compute-sanitizer found, of candidates that were about to become the best
     unsanitised: str = ""  # why it could not look

@@ -12,6 +12,10 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# A condition: mean power while the candidate's own calls, and nothing else, ran one after another. Of the whole board, and a claim as far
+# as code of the candidate launches them.
+OWN_POWER = "power W of its own calls"
+
 
 class TimeKind(enum.Enum):
     MEASURED = "measured"

@@ -81,6 +81,28 @@ class Thresholds:
     memory_wait: float
 
 
+# What a warp waits for, by the profiler's short names of a source page.
+_STALLS = {
+    "barrier": "the others of its block at a barrier",
+    "branch_resolving": "the target of a branch",
+    "dispatch": "the dispatcher",
+    "drain": "its stores to be written at the end",
+    "gmma": "products of a warp group",
+    "imc": "a constant that was not cached",
+    "lg": "room in the queue of global and local memory",
+    "long_sb": "data from global or local memory",
+    "math": "a busy arithmetic pipe",
+    "membar": "a memory fence",
+    "mio": "room in the queue of shared memory",
+    "no_inst": "its instructions to be fetched",
+    "not_selected": "its turn: it was ready",
+    "short_sb": "data from shared memory or a special function",
+    "sleep": "the end of a sleep",
+    "tex": "room in the queue of textures",
+    "wait": "a fixed latency",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotLine:
     """A place in the kernel where many samples were taken. `line` is that of the source, 0 where it is not known."""
@@ -89,6 +111,11 @@ class HotLine:
     opcode: str  # of the instruction there with most samples: "LDG.E.128"
     share: float  # of all samples of the kernel, 0..1
     stall: str  # the commonest reason not to go on, as the profiler spells it: "long_sb"
+
+    @property
+    def waits_for(self) -> str:
+        """The reason in words; as the profiler spells it where we have none."""
+        return _STALLS.get(self.stall, self.stall)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +135,7 @@ class Profile:
     facts: Mapping[str, str] = field(default_factory=dict)  # short derived figures for tables: "sectors/request" -> "18.5"
     shares: Mapping[str, float] = field(default_factory=dict)
     hot: tuple[HotLine, ...] = ()  # most samples first
+    report: str = ""  # digest of the profiler's own file, where that was kept: profiles/DIGEST.ncu-rep in the run's folder
 
     def value(self, name: str) -> float | None:
         """The counter's value, or None when it was not collected."""

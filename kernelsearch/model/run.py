@@ -16,6 +16,7 @@ LOCAL = "local"  # of `RunSpec.worker`: this process
 SPOOL = "spool:"  # before the path of a folder
 GPUS = "gpus"  # of this machine: all, or those whose numbers follow a colon
 RAY = "ray"  # a cluster: one of our own on this machine, or that whose address follows a colon
+NO_TICKET = -1  # of an attempt that no strategy asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +61,21 @@ def _kept(spent: float, pending: int, limit: float, each: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a run has used so far. `candidates` counts recorded attempts other than the baseline, usable or not."""
+    """What a run has used so far. `candidates` counts recorded attempts other than the baseline, usable or not, that a budget counts;
+    those that its owner added are `by_hand`."""
 
     candidates: int = 0
+    by_hand: int = 0
     seconds: float = 0.0  # wall clock, earlier sessions of a resumed run included
     usage: Usage = Usage()
     dearest: Usage = Usage()  # the most money and the most tokens that one attempt took
 
-    def with_attempt(self, usage: Usage, *, counts: bool, at_seconds: float) -> Totals:
+    def with_attempt(self, usage: Usage, *, counts: bool, at_seconds: float, by_hand: bool = False) -> Totals:
         """After one more recorded attempt."""
         most = self.dearest
         return Totals(
             candidates=self.candidates + counts,
+            by_hand=self.by_hand + by_hand,
             seconds=max(self.seconds, at_seconds),
             usage=self.usage + usage,
             dearest=Usage(input_tokens=max(most.tokens, usage.tokens), usd=max(most.usd, usage.usd), calls=max(most.calls, usage.calls)),
@@ -118,7 +122,7 @@ class Proposal:
     """What a strategy asks for: an edit of `parent`, or with `repeat` another trial of it. `seed` makes the proposer's choices
     reproducible."""
 
-    ticket: int  # counts asks; pairs a `tell` with its `ask`
+    ticket: int  # counts asks; pairs a `tell` with its `ask`. NO_TICKET where the strategy did not ask
     parent: int  # node number
     seed: int
     directive: str | None = None  # what to try first: a directive of the playbook, or a rule's name
@@ -127,6 +131,8 @@ class Proposal:
     apart: float = 0.0  # least structural distance (0..1) from every kernel that passed before; nearer ones count as duplicates
     model: str = ""  # which model of a pool is to be asked; empty where there is no choice
     repeat: bool = False  # evaluate the parent's own kernel once more, on fresh contents
+    hints: tuple[int, ...] = ()  # numbers of the owner's hints that the proposer was told
+    by_hand: str = ""  # the letter that the owner of the run put the kernel into; nobody proposed it
 
 
 class Outcome(enum.Enum):
@@ -138,6 +144,7 @@ class Outcome(enum.Enum):
     EXHAUSTED = "exhausted"  # the proposer knows nothing more for this parent
     LLM_FAILED = "model failed"  # refused, truncated, busy
     REPEATED = "repeated"  # another trial of the parent's kernel; says nothing of a new one
+    DECLINED = "declined"  # the owner of the run did not let it run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +193,12 @@ class Node:
         return self.attempt.evaluation is not None and self.attempt.evaluation.passed
 
     @property
+    def held_s(self) -> float:
+        """How long it had the device. A duplicate had it not: it shares the evaluation of another."""
+        own = self.attempt.outcome in (Outcome.EVALUATED, Outcome.REPEATED)
+        return self.attempt.evaluation.held_s if own and self.attempt.evaluation is not None else 0.0
+
+    @property
     def time_us(self) -> float | None:
         return None if self.attempt.evaluation is None else self.attempt.evaluation.time_us
 
@@ -202,3 +215,4 @@ class Context:
     baseline: Node | None = None
     plan: Plan | None = None  # of a planner, for this edit
     lessons: tuple[str, ...] = ()  # what attempts of this run have taught, a line each
+    hints: tuple[str, ...] = ()  # what the owner of the run says, oldest first

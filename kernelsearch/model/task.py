@@ -167,12 +167,14 @@ class Reference:
     Called as `function(**inputs, **sizes, **scalars)` with float inputs widened to float64; returns one array, or a dict of
     arrays by output name. With `Task.torch` it is a PyTorch problem instead, whose `function` is a module's class: it runs in a process
     of its own, on float64 too. `inputs`, if named, is called as `inputs(rng, sizes, distribution)` and returns arrays for the inputs
-    that need structure (a CSR row pointer, a permutation); the others are drawn as usual.
+    that need structure (a CSR row pointer, a permutation); the others are drawn as usual. Of a `program`, a reference in another format,
+    `source` is JSON that the trusted process reads: it makes inputs and outputs there, by the format's own Python.
     """
 
     source: str
     function: str
     inputs: str | None = None
+    program: bool = field(default=False, metadata=NO_IDENTITY)  # told by the source already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

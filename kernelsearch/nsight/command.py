@@ -52,6 +52,19 @@ def command(
     )
 
 
-def source_page(ncu: Path, report: Path) -> tuple[str, ...]:
-    """Print a kept report's samples by source line and instruction, for `hot_lines`. Needs no GPU."""
-    return (str(ncu), "--config-file", "off", "--import", str(report), "--page", "source", "--csv", "--print-source", "cuda,sass")
+def raw_page(ncu: Path, report: Path) -> tuple[str, ...]:
+    """Print a kept report's counters as `command` does, for `parse`: where a report is written the table may not be. Needs no GPU."""
+    return (*_import(ncu, report), "raw", "--print-units", "base")
+
+
+def source_page(ncu: Path, report: Path, source: Path | None = None) -> tuple[str, ...]:
+    """Print a kept report's samples for `hot_lines`: by line of the file `source` and by instruction, without it by instruction alone.
+
+    Where the code was compiled the source is no more, so it has to be shown again.
+    """
+    view = ("sass",) if source is None else ("cuda,sass", "--resolve-source-file", str(source))
+    return (*_import(ncu, report), "source", "--print-source", *view)
+
+
+def _import(ncu: Path, report: Path) -> tuple[str, ...]:
+    return (str(ncu), "--config-file", "off", "--import", str(report), "--csv", "--page")

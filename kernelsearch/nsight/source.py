@@ -11,14 +11,17 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from kernelsearch.model import HotLine
 from kernelsearch.nsight.table import number
 
 _NAMES = ("Kernel Name", "Function Name")
+_FILE = "File Path"
 _HEADERS = ("Line No", "Address", "#")
 _SAMPLES = ("Warp Stall Sampling (All Samples)", "Warp Stall Sampling (All Cycles)", "# Samples")
 _STALL = re.compile(r"stall_(\w+)$")  # those of samples in which nothing was issued have a word behind
+_GOES_ON = "selected"  # no reason to wait: its instruction was issued
 _PREDICATE = re.compile(r"^@!?U?P\w+\s+")
 
 
@@ -43,9 +46,13 @@ class _Columns:
     stalls: dict[str, int]
 
 
-def hot_lines(text: str, kernel: str = "", most: int = 5) -> tuple[HotLine, ...]:
-    """The places with most samples, of the first kernel whose name has `kernel` in it. Never raises: what cannot be read is absent."""
-    places = _places(text, kernel)
+def hot_lines(text: str, kernel: str = "", most: int = 5, file: str = "") -> tuple[HotLine, ...]:
+    """The places with most samples in the first launch of the kernel called `kernel`, of the first one without a name.
+
+    A kernel has a block for each file that it has code of; lines of others than `file` have number 0, if that is given. Never raises:
+    what cannot be read is absent.
+    """
+    places = _places(text, kernel, file)
     total = sum(place.samples for place in places)
     hottest = sorted((place for place in places if place.samples > 0), key=lambda place: -place.samples)[:most]
     return tuple(
@@ -59,23 +66,34 @@ def hot_lines(text: str, kernel: str = "", most: int = 5) -> tuple[HotLine, ...]
     )
 
 
-def _places(text: str, kernel: str) -> list[_Place]:
+def _places(text: str, kernel: str, file: str) -> list[_Place]:
     places: list[_Place] = []
     columns: _Columns | None = None
-    wanted = not kernel
+    chosen, at, wanted = "", "", False
+    seen: set[tuple[str, str]] = set()
     try:
         for row in csv.reader(line for line in text.splitlines() if line.startswith('"')):
-            if row and row[0] in _NAMES:
-                if places and wanted:
-                    break
-                wanted = len(row) > 1 and kernel in row[1]
+            name = row[1] if len(row) > 1 else ""
+            if row and row[0] == _FILE:
+                at = name
+            elif row and row[0] in _NAMES:
+                wanted = name == chosen if chosen else not kernel or _plain(name) == _plain(kernel)
+                if wanted and (at, name) in seen:
+                    break  # the next launch
+                chosen = name if wanted else chosen
+                seen.add((at, name))
             elif row and row[0] in _HEADERS:
                 columns = _columns(row)
             elif wanted and columns is not None:
-                _add(places, row, columns)
+                _add(places, row, columns, ours=not (file and at) or PurePath(at).name == file)
     except csv.Error:  # a field longer than any that the tool writes
         pass
     return places
+
+
+def _plain(name: str) -> str:
+    """`void ns::scale<float>(float *)` is "scale"."""
+    return re.split(r"::|\s", re.split(r"[<(]", name, maxsplit=1)[0].strip())[-1]
 
 
 def _columns(header: Sequence[str]) -> _Columns | None:
@@ -86,17 +104,17 @@ def _columns(header: Sequence[str]) -> _Columns | None:
         line=header.index("Line No") if "Line No" in header else None,
         code=header.index("Address") + 1,
         samples=samples,
-        stalls={match[1]: place for place, name in enumerate(header) if (match := _STALL.match(name))},
+        stalls={match[1]: place for place, name in enumerate(header) if (match := _STALL.match(name)) and match[1] != _GOES_ON},
     )
 
 
-def _add(places: list[_Place], row: Sequence[str], columns: _Columns) -> None:
+def _add(places: list[_Place], row: Sequence[str], columns: _Columns, *, ours: bool) -> None:
     if len(row) <= max(columns.samples, columns.code, *columns.stalls.values()):
         return
     samples = number(row[columns.samples]) or 0.0
     by_line = columns.line is not None
     if columns.line is not None and row[columns.line].isdigit():
-        places.append(_Place(line=int(row[columns.line]), samples=samples, stalls=_stalls(row, columns)))
+        places.append(_Place(line=int(row[columns.line]) if ours else 0, samples=samples, stalls=_stalls(row, columns)))
     elif not by_line:
         places.append(_Place(line=0, samples=samples, stalls=_stalls(row, columns), opcode=_opcode(row[columns.code])))
     elif places and samples > places[-1].most:

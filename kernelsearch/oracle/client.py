@@ -137,6 +137,23 @@ def compute(task: Task, inputs: Mapping[str, Array], *, device: str = "cpu") -> 
     return {name: values.reshape(values.shape or (1,)) for name, values in computed.items()}
 
 
+def described(source: str, *, where: str) -> dict[str, Any]:
+    """What the program `source` (JSON, see `oracle.programs`) says of its cases. Raises as `describe` does."""
+    answer, _ = _ask({"op": "program", "source": source}, {}, where, "cpu")
+    found: dict[str, Any] = answer["result"]
+    return found
+
+
+def drawn(source: str, seed: int, sizes: Mapping[str, Any], *, where: str) -> dict[str, Array]:
+    """The inputs that a program's own generator makes from `seed`. Raises as `describe` does."""
+    return _ask({"op": "inputs", "source": source, "seed": seed, "values": dict(sizes)}, {}, where, "cpu")[1]
+
+
+def computed(source: str, given: Mapping[str, Array], values: Mapping[str, Any], *, where: str) -> dict[str, Array]:
+    """A program's outputs for these inputs, in the precision of its floats. Raises as `describe` does."""
+    return _ask({"op": "reference", "source": source, "values": dict(values)}, given, where, "cpu")[1]
+
+
 def close() -> None:
     """End the trusted processes."""
     with _lock:
@@ -152,7 +169,7 @@ def _ask(
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """One question at a time, as the machine has no more to give."""
     if importlib.util.find_spec("torch") is None:
-        raise ToolMissing(f"{where}: a PyTorch problem needs torch; install kernelsearch[torch]")
+        raise ToolMissing(f"{where}: a reference in PyTorch needs torch; install kernelsearch[torch]")
     with _lock:
         process = _processes.pop(device, None)
         if process is not None and not process.alive:

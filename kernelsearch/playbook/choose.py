@@ -121,7 +121,7 @@ class Chooser:
             times[done.name] = min(times.get(done.name, math.inf), node.time_us or math.inf)
         if asked is not None and asked is not done:
             self._learn(limit, asked.name, Worth.REJECT)
-        if proposal.directive is None:
+        if proposal.directive is None and not proposal.by_hand:
             self._learn(limit, _OWN, outcome)
         if outcome is Worth.BEST:
             for arm in self._arms.values():

@@ -23,6 +23,7 @@ from kernelsearch.model import (
     TimeKind,
 )
 from kernelsearch.propose.guidance import guidance
+from kernelsearch.propose.hot import hot
 from kernelsearch.propose.system import system
 from kernelsearch.propose.wording import fence, fill, language, one_line
 
@@ -30,7 +31,7 @@ _DETAIL = 4_000  # characters of a compiler's or verifier's words: the first err
 _SIBLINGS = 12
 _LINEAGE = 8
 _OTHERS = 2  # kernels to draw on, each in full
-_NOTES, _NOTE, _LESSON = 16, 400, 240
+_NOTES, _NOTE, _LESSON, _HINT = 16, 400, 240, 1_000
 _PLAN = 2_000
 
 
@@ -63,11 +64,12 @@ def situation(proposal: Proposal, context: Context, task: Task, hardware: Hardwa
         "language": language(task),
         "source": parent.candidate.source,
         "parent": _present(context),
-        "evidence": evidence(parent.evaluation),
+        "evidence": [*evidence(parent.evaluation), *hot(parent)],
         "reward": _reward(parent.reward),
         "lineage": lineage(context),
         "siblings": tried(context),
         "lessons": [one_line(line, _LESSON) for line in context.lessons],
+        "hints": [one_line(text, _HINT) for text in context.hints],
         "others": [_other(node, context.baseline) for node in context.others[:_OTHERS]],
         "note": [one_line(line, _NOTE) for line in proposal.note.splitlines() if line.strip()][:_NOTES],
         "directive": one_line(proposal.directive or ""),

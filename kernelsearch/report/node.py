@@ -9,6 +9,7 @@ from kernelsearch import digest, guard
 from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
 from kernelsearch.report import diff, evidence, timing, words
 from kernelsearch.report.timing import Row, Strip
+from kernelsearch.store.reports import FOLDER, SUFFIX
 
 _TEXT_BUDGET = 24_000_000  # characters of prompts, replies, logs and diffs in one report, over all nodes
 _TEXT_LEAST = 1_500
@@ -57,6 +58,8 @@ class NodeView:
     checks: tuple[Row, ...]
     metrics: tuple[Row, ...]
     facts: tuple[Row, ...]
+    hot: tuple[Row, ...]
+    report: str
     terms: tuple[Term, ...]
     resources: tuple[Row, ...]
     findings: tuple[Row, ...]
@@ -142,10 +145,12 @@ class NodeViews:
             checks=() if evaluation is None else _checks(evaluation),
             metrics=self._metrics(node, parent),
             facts=self._facts(node, parent),
+            hot=_hot(node),
+            report=_report(evaluation),
             terms=() if node.reward is None else node.reward.terms,
             resources=() if evaluation is None else _resources(evaluation),
             findings=() if evaluation is None else _findings(evaluation),
-            stages=() if evaluation is None else tuple(Row(k, (words.duration(v),)) for k, v in evaluation.seconds.items()),
+            stages=() if evaluation is None else _stages(evaluation),
             team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
             prompt=self._cut(attempt.prompt),
@@ -219,6 +224,7 @@ _OUTCOMES = {
     Outcome.EXHAUSTED: "The proposer knows nothing more to try from this parent.",
     Outcome.LLM_FAILED: "The model gave no usable answer.",
     Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
+    Outcome.DECLINED: "The owner of the run did not let it run.",
 }
 
 
@@ -259,6 +265,31 @@ def _findings(evaluation: Evaluation) -> tuple[Row, ...]:
         )
         for finding in evaluation.findings
     )
+
+
+def _hot(node: Node) -> tuple[Row, ...]:
+    """Lines with most samples, with what stands there."""
+    profile = None if node.evaluation is None else node.evaluation.profile
+    source = _source(node).splitlines()
+    return tuple(
+        Row(
+            f"line {place.line}" if place.line else "elsewhere",
+            (words.percent(place.share), place.waits_for, place.opcode),
+            source[place.line - 1].strip() if 0 < place.line <= len(source) else "",
+        )
+        for place in (() if profile is None else profile.hot)
+    )
+
+
+def _report(evaluation: Evaluation | None) -> str:
+    """Where the profiler's own file is, from the run's folder."""
+    name = "" if evaluation is None or evaluation.profile is None else evaluation.profile.report
+    return f"{FOLDER}/{name}{SUFFIX}" if name else ""
+
+
+def _stages(evaluation: Evaluation) -> tuple[Row, ...]:
+    stages = tuple(Row(name, (words.duration(seconds),)) for name, seconds in evaluation.seconds.items())
+    return (*stages, Row("of these, with the device", (words.duration(evaluation.held_s),))) if evaluation.held_s else stages
 
 
 def _weight(finding: Finding) -> str:

@@ -125,6 +125,8 @@ def directive(node: Node) -> str:
         return "baseline"
     if node.attempt.proposal.repeat:
         return "once more"
+    if node.attempt.proposal.by_hand:
+        return "by hand"
     asked = node.attempt.proposal.directive or "no edit"
     return asked if node.candidate is None else node.candidate.origin.directive or asked
 

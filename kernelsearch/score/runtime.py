@@ -12,11 +12,11 @@ import statistics
 from collections.abc import Mapping
 
 from kernelsearch.model import CaseTiming, Evaluation
+from kernelsearch.model.measurement import OWN_POWER
 
 UNKNOWN = "not known"
 FLOOR = "derived__floor_us."  # with a case's name behind it: the floor of that case, as `diagnose` records it where it does
 SPEED_OF_LIGHT = "derived__speed_of_light.pct"  # of the slowest case, as `diagnose` records it
-POWER = "power W of its own calls"  # a condition: mean power while the candidate alone was called again and again
 # A floor is good to a few per cent: outputs may stay in L2, and peaks of datasheets are exceeded. A baseline nearer to it than this
 # has no room that noise would not fill, so the floor is then taken to lie this far below the baseline.
 ROOM = 0.05
@@ -122,7 +122,7 @@ def energy(own: Evaluation, base: Evaluation) -> tuple[float, str]:
 
 
 def _power(evaluation: Evaluation) -> float | None:
-    text = "" if evaluation.measurement is None else evaluation.measurement.conditions.get(POWER, "")
+    text = "" if evaluation.measurement is None else evaluation.measurement.conditions.get(OWN_POWER, "")
     try:
         watts = float(text)
     except ValueError:

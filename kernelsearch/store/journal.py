@@ -140,8 +140,10 @@ class Journal:
             self._children[node.parent].append(node.number)
         if node.passed and (self._best is None or supersedes(node, self._best)):
             self._best = node
-        counts = node.attempt.proposal is not None and node.attempt.outcome is not Outcome.EXHAUSTED
-        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds)
+        proposal = node.attempt.proposal
+        by_hand = proposal is not None and bool(proposal.by_hand)
+        counts = proposal is not None and not by_hand and node.attempt.outcome is not Outcome.EXHAUSTED
+        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds, by_hand=by_hand)
 
     def _line(self, node: Node) -> bytes:
         slim = replace(node, attempt=self._map_texts(_scrubbed(node.attempt), self._shelve))

@@ -1,5 +1,6 @@
-"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, and a lock that keeps a second writer out. With a model,
-`answers.jsonl` beside them has every exchange, for `replay`."""
+"""A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, `profiles/` with reports of the profiler, and a lock that
+keeps a second writer out. With a model, `answers.jsonl` beside them has every exchange, for `replay`. What its owner adds while it goes on
+is in `hints.jsonl` and `inbox/`."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import TextIO
 
 from kernelsearch import codec
-from kernelsearch.errors import UsageError
+from kernelsearch.errors import RunBusy, UsageError
 from kernelsearch.model import Environment, Node, RewardProfile, RunSpec, Task
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.files import put
 from kernelsearch.store.journal import Journal
+from kernelsearch.store.reports import FOLDER, Reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class RunFolder:
         self.path = path
         self.header = header
         self.journal = Journal(path / "journal.jsonl", Blobs(path / "blobs"))
+        self.reports = Reports(path / FOLDER)
         self._lock = lock
 
     @classmethod
@@ -60,7 +63,7 @@ class RunFolder:
 
     @classmethod
     def open_for_writing(cls, path: Path) -> RunFolder:
-        """An existing run, to go on with. Raises `UsageError` when another process is writing it."""
+        """An existing run, to go on with. Raises `RunBusy` when another process is writing it."""
         header = _read_header(path)
         return cls(path, header, _lock(path))
 
@@ -99,7 +102,7 @@ def _lock(path: Path) -> TextIO:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         handle.close()
-        raise UsageError(f"another process is writing {path}; wait for it, or follow it with `kernelsearch report {path}`") from error
+        raise RunBusy(f"another process is writing {path}; wait for it, or follow it with `kernelsearch report {path}`") from error
     return handle
 
 

@@ -50,10 +50,14 @@ class Level:
         return max(free, key=lambda kernel: (self._left[kernel.number] - kernel.pending, kernel.value, -kernel.number), default=None)
 
     def learn(self, answer: Answer) -> None:
-        """Count an answer; the last one of a level begins the next."""
+        """Count an answer; the last one of a level begins the next. What was added by hand competes with what the level made."""
         if answer.kernel is not None and not answer.repeated:
             self._made.append(answer.kernel)
         parent = answer.parent
+        if answer.by_hand:  # no turn of the level's, which it must not use up; it begins one where the search was at its end
+            if answer.kernel is not None and not self._beam:
+                self.begin(self._made)
+            return
         if answer.repeated or parent is None or parent.number not in self._left:
             return
         self._left[parent.number] = 0 if parent.exhausted else max(0, self._left[parent.number] - 1)

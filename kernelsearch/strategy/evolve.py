@@ -70,11 +70,11 @@ class Evolve:
         proposal = node.attempt.proposal
         answer = self._kernels.tell(node)
         self._lessons.learn(answer)
-        if answer.repeated:
+        if answer.repeated or answer.says_nothing:
             return
         if answer.kernel is not None:
             heapq.heappush(self._reserve, (-answer.kernel.value, answer.kernel.number))
-            for island in range(len(self._islands)) if proposal is None else (proposal.ticket % len(self._islands),):
+            for island in range(len(self._islands)) if proposal is None or answer.by_hand else (proposal.ticket % len(self._islands),):
                 self._settle(answer.kernel, island)
         if answer.exhausted and answer.parent is not None:
             for island, members in enumerate(self._islands):

@@ -49,7 +49,7 @@ class Forest:
     def tell(self, node: Node) -> None:
         answer = self._tree.learn(node)
         self._scouted.learn(answer)
-        if answer.parent is None or answer.repeated:
+        if answer.parent is None or answer.repeated or answer.says_nothing:
             return
         self._edits += not answer.exhausted
         proposal = node.attempt.proposal

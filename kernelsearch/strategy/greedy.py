@@ -22,7 +22,8 @@ class Greedy:
 
     def tell(self, node: Node) -> None:
         self._proposals.seen(node)
-        if node.parent is not None and node.attempt.outcome is not Outcome.REPEATED:
+        by_hand = node.attempt.proposal is not None and bool(node.attempt.proposal.by_hand)
+        if node.parent is not None and node.attempt.outcome is not Outcome.REPEATED and not by_hand:
             self._learn_of_parent(node, node.parent)
         if node.passed and node.attempt.outcome is Outcome.EVALUATED and node.reward is not None:
             heapq.heappush(self._heap, (-node.reward.value, node.number))

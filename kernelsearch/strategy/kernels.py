@@ -62,9 +62,19 @@ class Answer:
         return self.node.attempt.outcome is Outcome.EXHAUSTED
 
     @property
+    def by_hand(self) -> bool:
+        """Nobody was asked for it: the owner of the run added it."""
+        return self.node.attempt.proposal is not None and bool(self.node.attempt.proposal.by_hand)
+
+    @property
+    def says_nothing(self) -> bool:
+        """A person's failure: it tells nothing of what we might do."""
+        return self.by_hand and self.kernel is None
+
+    @property
     def barren(self) -> bool:
         """An edit was tried and gave nothing that could be edited further."""
-        return self.kernel is None and self.parent is not None and not self.exhausted and not self.repeated
+        return self.kernel is None and self.parent is not None and not (self.exhausted or self.repeated or self.says_nothing)
 
 
 class Kernels:
@@ -72,7 +82,7 @@ class Kernels:
 
     def __init__(self, seed: int) -> None:
         self.by_number: dict[int, Kernel] = {}
-        self.answered = 0  # attempts told, the baseline and EXHAUSTED left out
+        self.answered = 0  # attempts told; the baseline, EXHAUSTED and what was added by hand left out
         self._seed = seed
         self._proposals = Proposals(seed)
         self._asked: dict[int, bool] = {}  # ticket -> whether it is a repeat
@@ -118,22 +128,26 @@ class Kernels:
         """Take in a node, asked for by this object or read from a journal."""
         self._proposals.seen(node)
         parent = None if node.parent is None else self.by_number.get(node.parent)
+        by_hand = node.attempt.proposal is not None and bool(node.attempt.proposal.by_hand)
+        if parent is None and by_hand:
+            parent = self.root  # what mends a kernel that failed has no kernel above it
         self._settle(node, parent)
         if node.attempt.outcome is Outcome.EXHAUSTED:
             if parent is not None:
                 parent.exhausted = True
             return Answer(node, parent)
-        self.answered += node.attempt.proposal is not None
+        self.answered += node.attempt.proposal is not None and not by_hand
         if node.attempt.outcome is Outcome.REPEATED or (node.attempt.proposal is not None and node.attempt.proposal.repeat):
             if parent is not None and node.reward is not None:
                 self._try(parent, node)
             return Answer(node, parent, parent, repeated=True)
         kernel = self._enter(node, parent)
-        if parent is not None:
+        answer = Answer(node, parent, kernel)
+        if parent is not None and not answer.says_nothing:
             parent.attempts += 1
             parent.children += kernel is not None
             parent.barren = 0 if kernel is not None else parent.barren + 1
-        return Answer(node, parent, kernel)
+        return answer
 
     def _settle(self, node: Node, parent: Kernel | None) -> None:
         if node.attempt.proposal is None or parent is None:

@@ -77,7 +77,7 @@ class Priority:
             self._contenders.put(answer.kernel, repeated=answer.repeated)
             self._place(answer.kernel)
         if answer.parent is not None:
-            if earlier and proposal is not None and not proposal.repeat:
+            if earlier and proposal is not None and not proposal.repeat and not answer.by_hand:
                 self._enter(proposal.ticket)
                 self._take(answer.parent)
             self._place(answer.parent)

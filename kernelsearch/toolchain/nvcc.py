@@ -29,7 +29,7 @@ from kernelsearch.toolchain.locate import Nvcc
 _LIMITS = Limits(seconds=120.0, file_bytes=1 << 28, processes=64, memory_bytes=8 << 30)
 _DISASSEMBLY_BYTES = 32 << 20
 _LOG_CHARACTERS = 8_000
-_SOURCE = "candidate.cu"
+SOURCE = "candidate.cu"  # as line information names it
 _TEMPORARY = re.compile(r"\S*/tmpxft_[\w-]+?(\.\w+)+")
 _FORM_FLAGS = {Form.KERNELS: ("-cubin",), Form.LAUNCHER: ("-shared", "-Xcompiler", "-fPIC")}
 
@@ -117,9 +117,9 @@ class NvccToolchain(Toolchain):
     def _compile(self, candidate: Candidate, flags: Sequence[str], artifact: Path) -> BoxResult:
         """Run nvcc in the artifact's folder, so that its messages name the file alone."""
         folder = artifact.parent
-        (folder / _SOURCE).write_text(candidate.source, encoding="utf-8")
+        (folder / SOURCE).write_text(candidate.source, encoding="utf-8")
         libraries = [f"-L{path}" for path in self._nvcc.library_dirs]
-        command = (str(self._nvcc.path), *libraries, *flags, _SOURCE, "-o", artifact.name)
+        command = (str(self._nvcc.path), *libraries, *flags, SOURCE, "-o", artifact.name)
         return self._sandbox.run(
             Box(command=command, readable=self._nvcc.readable, writable=(folder,), cwd=folder, limits=_LIMITS),
         )

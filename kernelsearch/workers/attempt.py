@@ -12,6 +12,7 @@ from kernelsearch.llm.base import RefusedReply
 from kernelsearch.model import Attempt, Candidate, Context, Mended, Node, Outcome, Proposal, Task, Teamwork
 from kernelsearch.propose.base import Draft, Mender, Proposer, RefusedEdit, UnusableReply
 from kernelsearch.workers.base import Request, Site, Work
+from kernelsearch.workers.consent import UNASKED, Desk, Question
 from kernelsearch.workers.judged import Judged
 
 _FAILURE = 1_000  # characters of what is kept of a failure that was repaired
@@ -25,13 +26,20 @@ class Bench:
     site: Site
     proposer: Proposer
     judged: Judged
+    desk: Desk | None = None  # where the owner of the run is asked before anything is built; None where nobody is
 
 
 def attempt(request: Request, bench: Bench) -> Attempt:
     """Carry out `request`. What a model or a candidate does wrong is in the attempt; a raised exception is ours."""
     start = time.perf_counter()
-    carry_out = _edit if request.proposal is None or not request.proposal.repeat else _repeat
-    done = _baseline(bench) if request.proposal is None else carry_out(request, bench)
+    if request.proposal is None or request.context is None:
+        done = _baseline(bench)
+    elif request.candidate is not None:
+        by_hand = replace(bench, desk=None)  # its owner wrote it
+        done = _judge(request.proposal, request.candidate, by_hand, request.context)
+    else:
+        carry_out = _repeat if request.proposal.repeat else _edit
+        done = carry_out(request.proposal, request.context, bench)
     return replace(done, seconds=time.perf_counter() - start)
 
 
@@ -43,11 +51,10 @@ def _baseline(bench: Bench) -> Attempt:
     return Attempt(proposal=None, outcome=Outcome.EVALUATED, candidate=candidate, evaluation=evaluation)
 
 
-def _repeat(request: Request, bench: Bench) -> Attempt:
+def _repeat(proposal: Proposal, context: Context, bench: Bench) -> Attempt:
     """The parent's kernel once more. No candidate comes of it; the counters are the parent's, since the kernel is the same."""
-    proposal, context = request.proposal, request.context
-    if proposal is None or context is None or context.parent.candidate is None:
-        raise ValueError("a repeat needs a proposal and a parent with a kernel")
+    if context.parent.candidate is None:
+        raise ValueError("a repeat needs a parent with a kernel")
     evaluation = bench.site.judge(Work(task=bench.task, candidate=context.parent.candidate, trial=proposal.ticket))
     first = context.parent.evaluation
     if evaluation.passed and first is not None:
@@ -56,10 +63,7 @@ def _repeat(request: Request, bench: Bench) -> Attempt:
     return Attempt(proposal=proposal, outcome=Outcome.REPEATED, evaluation=evaluation, detail=detail)
 
 
-def _edit(request: Request, bench: Bench) -> Attempt:
-    proposal, context = request.proposal, request.context
-    if proposal is None or context is None:
-        raise ValueError("an edit needs a proposal and its context")
+def _edit(proposal: Proposal, context: Context, bench: Bench) -> Attempt:
     while True:
         try:
             draft = bench.proposer.propose(proposal, context, bench.task, bench.site.hardware)
@@ -79,7 +83,7 @@ def _edit(request: Request, bench: Bench) -> Attempt:
             return failed
         candidate = _candidate(draft, bench.task)
         done = replace(_judge(proposal, candidate, bench, context), team=draft.team)
-        if done.outcome is Outcome.EVALUATED or candidate.origin.usage.calls:
+        if done.outcome is not Outcome.DUPLICATE or candidate.origin.usage.calls:
             return _mended(done, bench, context)
         # An edit that cost nothing is simply made again, with the duplicate among those already tried.
         context = replace(context, siblings=(*context.siblings, Node(number=-1, attempt=done)))
@@ -110,7 +114,8 @@ def _failure(done: Attempt) -> tuple[Mended, ...]:
 
 
 def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, context: Context) -> Attempt:
-    """Evaluate `candidate`, unless the same or one too near to it was judged before, or is being judged: then it is a duplicate."""
+    """Evaluate `candidate`, unless the same or one too near to it was judged before, or is being judged: then it is a duplicate. Where the
+    owner of the run is to be asked, nothing is built before the answer."""
     name = digest.candidate(candidate)
     origin = candidate.origin
     same = Attempt(
@@ -125,17 +130,27 @@ def _judge(proposal: Proposal, candidate: Candidate, bench: Bench, context: Cont
     )
     if same.evaluation is not None:
         return same
+    if bench.desk is not None and bench.judged.declined(name):
+        return replace(same, detail="the owner of this run refused the same kernel before")
     if (near := bench.judged.near(candidate, proposal.apart)) is not None:
         return replace(same, detail=f"only {near[1]:.4f} apart in structure from {_known_as(near[0], context)}, so it was not judged")
     with bench.judged.claim(name) as ours:
         if not ours:
             return replace(same, detail="the same kernel is being judged by another attempt")
+        if bench.desk is not None and (why := bench.desk.allowed(_question(proposal, candidate, context))) is not None:
+            if why != UNASKED:
+                bench.judged.decline(name)
+            return replace(same, outcome=Outcome.DECLINED, detail=why)
         evaluation = bench.site.judge(Work(task=bench.task, candidate=candidate, incumbent=_incumbent(context)), bench.judged.of_code)
         if evaluation.candidate != name:
             detail = f"compiled to the same machine code as {_known_as(evaluation.candidate, context)}"
             return replace(same, evaluation=evaluation, detail=detail)
         bench.judged.put(candidate, evaluation)
     return replace(same, outcome=Outcome.EVALUATED, evaluation=evaluation, detail="")
+
+
+def _question(proposal: Proposal, candidate: Candidate, context: Context) -> Question:
+    return Question(candidate=candidate, parent=context.parent, asked=proposal.directive or "")
 
 
 def _known_as(name: str, context: Context) -> str:

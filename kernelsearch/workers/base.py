@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kernelsearch.evaluate import Incumbent, Known, none_known
 from kernelsearch.model import Attempt, Candidate, Context, Environment, Evaluation, Hardware, Node, Proposal, Task
+from kernelsearch.store.reports import Reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Request:
 
     proposal: Proposal | None = None
     context: Context | None = None
+    candidate: Candidate | None = None  # there already, so nothing is proposed
 
 
 class Worker(Protocol):
@@ -59,6 +61,11 @@ class Site(Protocol):
     @property
     def scratch(self) -> Path:
         """A private folder on this machine."""
+        ...
+
+    @property
+    def reports(self) -> Reports | None:
+        """Where the profiler's reports of what was judged are, until they are taken over; None where there are none."""
         ...
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:

@@ -21,6 +21,7 @@ class Judged:
         self._by_code: dict[str, Evaluation] = {}
         self._sources: OrderedDict[tuple[str, ...], source.Neighbours] = OrderedDict()  # by flags: other flags are another kernel
         self._under_way: set[str] = set()
+        self._declined: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Evaluation | None:
@@ -52,6 +53,16 @@ class Judged:
                 known.put(name, candidate.source)
                 if len(self._sources) > _FLAGS:
                     self._sources.popitem(last=False)
+
+    def decline(self, name: str) -> None:
+        """The owner of the run does not want candidate `name` to run."""
+        with self._lock:
+            self._declined.add(name)
+
+    def declined(self, name: str) -> bool:
+        """Whether the owner refused it before."""
+        with self._lock:
+            return name in self._declined
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:

@@ -12,13 +12,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kernelsearch import process
+from kernelsearch import digest, process
 from kernelsearch.evaluate import Known, evaluate, none_known, repeat
 from kernelsearch.lab import Lab
-from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Task
+from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Outcome, Task
 from kernelsearch.propose.base import Proposer
+from kernelsearch.store.reports import Reports
 from kernelsearch.workers.attempt import Bench, attempt
 from kernelsearch.workers.base import Request, Site, Work
+from kernelsearch.workers.consent import Desk
 from kernelsearch.workers.judged import Judged
 
 _P = ParamSpec("_P")
@@ -42,9 +44,9 @@ def in_thread(function: Callable[_P, _R], *args: _P.args, **options: _P.kwargs) 
 class LocalWorker:
     """As many attempts at a time as are asked for; the device lets one of them run kernels."""
 
-    def __init__(self, *, task: Task, site: Site, proposer: Proposer) -> None:
+    def __init__(self, *, task: Task, site: Site, proposer: Proposer, desk: Desk | None = None) -> None:
         self._judged = Judged()
-        self._bench = Bench(task=task, site=site, proposer=proposer, judged=self._judged)
+        self._bench = Bench(task=task, site=site, proposer=proposer, judged=self._judged, desk=desk)
 
     def submit(self, request: Request) -> Future[Attempt]:
         return in_thread(attempt, request, self._bench)
@@ -52,6 +54,8 @@ class LocalWorker:
     def remember(self, node: Node) -> None:
         if node.candidate is not None and node.evaluation is not None:
             self._judged.put(node.candidate, node.evaluation)
+        elif node.candidate is not None and node.attempt.outcome is Outcome.DECLINED:
+            self._judged.decline(digest.candidate(node.candidate))
 
     def close(self) -> None:
         """Nothing to release: attempts still under way are left to end on their own."""
@@ -86,6 +90,10 @@ class LabSite:
     @property
     def scratch(self) -> Path:
         return self.lab.scratch
+
+    @property
+    def reports(self) -> Reports | None:
+        return self.lab.reports
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """A lab is ready when it is open."""

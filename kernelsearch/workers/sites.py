@@ -20,20 +20,27 @@ _KNOWN = (
 Say = Callable[[str], None]
 
 
-def open_site(spec: RunSpec, say: Say) -> Site:
-    """The site that `spec` names. `say` takes sentences for a person, from any thread."""
+def open_site(spec: RunSpec, say: Say, *, energy: bool = False) -> Site:
+    """The site that `spec` names. `say` takes sentences for a person, from any thread. `energy`: power is measured as well."""
     kind, colon, rest = spec.worker.partition(":")
     if spec.worker == LOCAL:
-        lab = open_lab(device=spec.device, hardware=spec.hardware, metrics=spec.metrics, unsafe=spec.unsafe, secret=spec.secret)
+        lab = open_lab(
+            device=spec.device,
+            hardware=spec.hardware,
+            metrics=spec.metrics,
+            unsafe=spec.unsafe,
+            secret=spec.secret,
+            energy=energy,
+        )
         return LabSite(lab)
     if kind in (GPUS, RAY) and bool(colon) == bool(rest):
-        return _crew(spec, say)
+        return _crew(spec, say, energy=energy)
     if spec.worker.startswith(SPOOL) and rest:
-        return _spool(spec, Path(rest), say)
+        return _spool(spec, Path(rest), say, energy=energy)
     raise UsageError(f"unknown worker {spec.worker!r}; {_KNOWN}")
 
 
-def _crew(spec: RunSpec, say: Say) -> Site:
+def _crew(spec: RunSpec, say: Say, *, energy: bool) -> Site:
     """Several labs at once; each is kept busy by `spec.parallel` requests."""
     from kernelsearch.workers.crew.base import Crew
     from kernelsearch.workers.crew.dispatch import Terms
@@ -56,10 +63,10 @@ def _crew(spec: RunSpec, say: Say) -> Site:
             raise UsageError(f"with --worker ray each actor has one device: --device is auto, cuda, pycuda or emulated, not {spec.device}")
         lab = Opening(name=RAY, device=spec.device, hardware=spec.hardware, unsafe=spec.unsafe)
         crew = RayCrew(spec.worker.partition(":")[2], lab, room=spec.parallel)
-    return CrewSite(crew, Terms(room=spec.parallel), secret=spec.secret, metrics=metrics, say=say)
+    return CrewSite(crew, Terms(room=spec.parallel), secret=spec.secret, metrics=metrics, say=say, energy=energy)
 
 
-def _spool(spec: RunSpec, folder: Path, say: Say) -> Site:
+def _spool(spec: RunSpec, folder: Path, say: Say, *, energy: bool) -> Site:
     """A spool needs no device and no compiler here. Which device there is, and in which walls, is its workers' to say: a specification
     that names these too is refused.
     """
@@ -69,4 +76,4 @@ def _spool(spec: RunSpec, folder: Path, say: Say) -> Site:
         )
     from kernelsearch.workers.spool.site import SpoolSite
 
-    return SpoolSite(folder, secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say)
+    return SpoolSite(folder, secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say, energy=energy)

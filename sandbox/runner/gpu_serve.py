@@ -1,8 +1,8 @@
 """Serves calls of the candidate, one order at a time, and answers with facts: how long it took, a digest, what had changed.
 
 There is one way through here, whatever a call is wanted for: nothing in this process tells a call that will be looked at from one that
-will be timed. Inputs come into being after the order and lie in one of several sets of buffers; L2 is flushed behind them, which also
-gives the host time to queue the candidate's launches, so that no gap of launching lies between the two events.
+will be timed. Inputs come into being after the order and lie in one of several sets of buffers; L2 is flushed behind them. The GPU is kept
+busy first, so that the host is ahead of it: no gap of launching lies between the two events, or between calls in a row.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from gpu_base import Gpu, profiled
 from gpu_call import Call, Program
 from gpu_regions import GUARD, Keys, Region, Seen, Support
 
-# At least, and four times L2: it takes the GPU some 90 µs, longer than the host takes to launch, even right after another process had
-# the GPU; so the GPU does not wait between the events. Half of that left gaps on an H100 when two processes took turns.
+# At least, and four times L2: it takes the GPU some 90 µs. Half of that left gaps on an H100 when two processes took turns.
 FLUSH_BYTES = 192 << 20
+# So often the GPU is kept busy like that before the calls of an order begin, for each of them: the host needs some 200 µs to queue one, and
+# twice that beside compilers. Once it falls behind, gaps lie within calls or between them, and a row of calls shows the host's time.
+AHEAD = 3
 LAUNCHES_A_FLUSH = 6  # of a launch plan, which cost Python 10 µs each: with more of them the GPU is kept busy for longer
 
 MakeSupport = Callable[[list[Region], list[Region]], Support]
@@ -72,28 +74,25 @@ class Server:
 
     def call(self, number: int, place: int | None, keys: tuple[int, int, int, int]) -> Done:
         """One call. `keys`: of contents, distribution, poison and digest. Raises `CudaFailure`."""
-        return self._calls_in_a_row(number, [place], keys, 1)[0]
+        return self._calls_in_a_row(number, [place], keys)[0]
 
-    def batch(self, number: int, count: int, keys: tuple[int, int, int, int]) -> list[Done]:
-        """Calls on the sets of buffers 0, 1, …, their keys counting up, queued without a pause: the GPU is busy from first to last.
+    def batch(self, number: int, places: Sequence[int], keys: tuple[int, int, int, int]) -> list[Done]:
+        """Calls on these sets of buffers, their keys counting up, queued without a pause: the GPU is busy from first to last."""
+        return self._calls_in_a_row(number, places, keys)
 
-        Each is flushed for twice as long, so that the host is always ahead and the outside clock sees the GPU's time alone.
-        """
-        return self._calls_in_a_row(number, range(count), keys, 2)
-
-    def _calls_in_a_row(self, number: int, places: Sequence[int | None], keys: tuple[int, int, int, int], flushes: int) -> list[Done]:
+    def _calls_in_a_row(self, number: int, places: Sequence[int | None], keys: tuple[int, int, int, int]) -> list[Done]:
         ready = [self._ready(number, place) for place in places]
         while len(self._events) < len(ready):
             self._events.append((self._gpu.event(), self._gpu.event()))
         key, distribution, poison, seal = keys
         gpu = self._gpu
         gpu.reset_l2()
+        self._flush(AHEAD * len(ready))
         around = []
         for index, (item, (begin, end)) in enumerate(zip(ready, self._events, strict=False)):
             around.append(Keys((key + index) % 2**64, distribution, poison, self._guard, seal))
             item.support.prepare(around[-1])
-            for _ in range(flushes + item.call.launches // LAUNCHES_A_FLUSH if self._flush_at else 0):
-                gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
+            self._flush(1 + item.call.launches // LAUNCHES_A_FLUSH)
             item.call.ready()
             with self._observed():
                 gpu.record(begin)
@@ -110,6 +109,23 @@ class Server:
             done.append(Done(gpu.elapsed_us(begin, end), seen, region))
         self._last = ready
         return done
+
+    def again(self, number: int, place: int, count: int, keys: tuple[int, int, int, int]) -> float:
+        """`count` calls on the same buffers with nothing of ours between: µs a call, waiting for the host included.
+
+        For what the GPU draws meanwhile. Contents are made once; what the calls put out is looked at by nobody.
+        """
+        item = self._ready(number, place)
+        key, distribution, poison, seal = keys
+        item.support.prepare(Keys(key, distribution, poison, self._guard, seal))
+        item.call.ready()
+        begin, end = self._events[0]
+        self._gpu.record(begin)
+        for _ in range(count):
+            item.call.launch()
+        self._gpu.record(end)
+        self._gpu.synchronise()
+        return self._gpu.elapsed_us(begin, end) / count
 
     def export(self, number: int, place: int) -> None:
         """The outputs of call number `place` of those that were made last."""
@@ -134,13 +150,17 @@ class Server:
         pairs = []
         begin, end = self._events[0]
         for _ in range(11):
-            if self._flush_at:
-                self._gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
+            self._flush(1)
             self._gpu.record(begin)
             self._gpu.record(end)
             self._gpu.wait(end)
             pairs.append(self._gpu.elapsed_us(begin, end))
         return sorted(pairs)[len(pairs) // 2]
+
+    def _flush(self, times: int) -> None:
+        """Write over all of L2, where that is asked for."""
+        for _ in range(times if self._flush_at else 0):
+            self._gpu.fill(self._flush_at, 0x5A, self._flush_bytes)
 
     def _ready(self, number: int, place: int | None) -> Prepared:
         if number != self._current:
@@ -162,8 +182,11 @@ def serve(server: Server, receive: Callable[[], bytes], send: Callable[[bytes], 
         if order.op is wire.Op.CALL:
             send(_answer(server.call(order.number, order.place, keys), order, wire))
         elif order.op is wire.Op.BATCH:
-            for done in server.batch(order.number, order.place, keys):
+            for done in server.batch(order.number, range(order.place, order.place + order.calls), keys):
                 send(_answer(done, order, wire))
+        elif order.op is wire.Op.AGAIN:
+            us = server.again(order.number, order.place, order.calls, keys)
+            send(wire.Answer(wire.Op.DONE, order.number, claimed_us=us, seal=order.seal).pack())
         elif order.op is wire.Op.WAKE:
             server.wake()
             send(wire.Answer(wire.Op.AWAKE, order.number, seal=order.seal).pack())

@@ -1,11 +1,14 @@
 """What every strategy must do, on landscapes made up here; no device and no model."""
 
+import random
+
 import pytest
 from landscapes import NOTHING, Hill, Landscape, Noisy, play, rebuilt
-from nodes import ended, failed, passed, trial
+from nodes import by_hand, ended, failed, passed, trial
 
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Outcome, Proposal
+from kernelsearch.model.run import NO_TICKET
 from kernelsearch.strategy import STRATEGIES, SUMMARIES, open_strategy
 
 
@@ -94,6 +97,90 @@ def test_a_repeat_is_no_kernel_of_its_own(name):
     number = len(landscape.nodes)
     strategy.tell(trial(number, Proposal(ticket=number, parent=0, seed=0, repeat=True), 1.0))
     assert all(proposal.parent != number for proposal in [strategy.ask() for _ in range(20)] if proposal is not None)
+
+
+def play_with_a_hand(name, landscape, steps: int, parallel: int):
+    """As `play`, answered in a random order. Every seventh node is one that nobody asked for, of any parent that left a kernel."""
+    strategy, order = open_strategy(name, seed=0, options={}), random.Random(0)
+    strategy.tell(landscape.nodes[0])
+    pending, asked = [], 0
+    while asked < steps or pending:
+        while asked < steps and len(pending) < parallel and (proposal := strategy.ask()) is not None:
+            asked += 1
+            pending.append(proposal)
+        if not pending:
+            break
+        strategy.tell(landscape.answer(pending.pop(order.randrange(len(pending)))))
+        if len(landscape.nodes) % 7 == 0:
+            left = [node for node in landscape.nodes if node.candidate is not None]
+            failed_too = [node for node in left if not node.passed and len(landscape.nodes) % 2]
+            parent = order.choice(failed_too or left).number
+            landscape.true[len(landscape.nodes)] = order.uniform(0.8, 1.6)
+            strategy.tell(landscape.add(by_hand(len(landscape.nodes), parent, landscape.true[len(landscape.nodes)])))
+    return strategy
+
+
+@pytest.mark.parametrize(("steps", "parallel"), [(48, 1), (41, 6), (45, 6), (50, 6)])
+def test_takes_in_what_it_did_not_ask_for_and_resumes_from_it(name, steps, parallel):
+    landscape = Noisy(edits=None)
+    live = play_with_a_hand(name, landscape, steps, parallel)
+    added = [node for node in landscape.nodes if node.attempt.proposal is not None and node.attempt.proposal.by_hand]
+    assert len(added) >= 5 and any(not landscape.nodes[node.parent].passed for node in added)
+    tickets = [node.attempt.proposal.ticket for node in landscape.nodes[1:] if not node.attempt.proposal.by_hand]
+    assert sorted(tickets) == list(range(steps))
+    after = rebuilt(name, landscape.nodes)
+    assert [live.ask() for _ in range(5)] == [after.ask() for _ in range(5)]
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_goes_on_from_what_it_did_not_ask_for(name, mended):
+    """Also where it mends a kernel that failed, which no strategy knows."""
+    landscape = Noisy(edits=None)
+    strategy, _ = play(name, landscape, 20)
+    number = len(landscape.nodes)
+    landscape.true[number] = 50.0
+    wrong = next(node.number for node in landscape.nodes if node.candidate is not None and not node.passed)
+    strategy.tell(landscape.add(by_hand(number, wrong if mended else 0, 50.0)))
+    parents = set()
+    for _ in range(24):
+        proposal = strategy.ask()
+        parents.add(proposal.parent)
+        strategy.tell(landscape.answer(proposal))
+    assert number in parents or name == "best-of-n"
+
+
+@pytest.mark.parametrize("before", [1, 12])
+def test_what_is_added_uses_up_no_turn_of_what_is_under_way(name, before):
+    landscape = Noisy(edits=None)
+    live, _ = play(name, landscape, before)
+    pending = [live.ask() for _ in range(4)]
+    for _ in range(15):
+        number = len(landscape.nodes)
+        landscape.true[number] = 1.01
+        live.tell(landscape.add(by_hand(number, pending[0].parent, 1.01)))
+    for proposal in pending:
+        live.tell(landscape.answer(proposal))
+    after = rebuilt(name, landscape.nodes)
+    assert [live.ask() for _ in range(12)] == [after.ask() for _ in range(12)]
+
+
+def test_failures_of_a_person_close_nothing(name):
+    landscape = Noisy(edits=None)
+    strategy, _ = play(name, landscape, 6)
+    best = max((node for node in landscape.nodes if node.passed), key=lambda node: node.reward.value).number
+    for number in range(7, 60):
+        strategy.tell(failed(number, Proposal(ticket=NO_TICKET, parent=(0, best)[number % 2], seed=0, by_hand=f"letter {number}")))
+    assert [strategy.ask() for _ in range(3)] == [other.ask() for other in [rebuilt(name, landscape.nodes)] for _ in range(3)]
+
+
+def test_what_was_added_begins_a_search_anew_that_had_nothing_left(name):
+    hill = Hill()
+    strategy, _ = play(name, hill, 2_000)
+    assert strategy.ask() is None
+    number = len(hill.nodes)
+    strategy.tell(by_hand(number, 0, 90.0))
+    again = strategy.ask()
+    assert again.parent == number if name != "best-of-n" else again is None
 
 
 def test_goes_on_for_thousands_of_nodes(name):

@@ -21,6 +21,7 @@ from kernelsearch.model import (
     TimeKind,
     Verdict,
 )
+from kernelsearch.model.run import NO_TICKET
 
 ENVIRONMENT = Environment(device="fake", time_kind="modelled", sandbox="none (unsafe)")
 
@@ -66,6 +67,11 @@ def exhausted(number: int, proposal: Proposal) -> Node:
 def ended(number: int, proposal: Proposal, outcome: Outcome) -> Node:
     """An attempt of which no kernel came."""
     return Node(number=number, attempt=Attempt(proposal=proposal, outcome=outcome, detail="as told"))
+
+
+def by_hand(number: int, parent: int, speedup: float) -> Node:
+    """A kernel that the owner of the run added to `parent`."""
+    return trial(number, Proposal(ticket=NO_TICKET, parent=parent, seed=0, by_hand=f"letter {number}"), speedup)
 
 
 def trial(number: int, proposal: Proposal | None, speedup: float, width: float = 0.1, *, directive: str = "") -> Node:

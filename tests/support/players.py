@@ -66,9 +66,9 @@ class Player:
                 self._export(order)
             return wire.Answer(wire.Op.EXPORTED, order.number, seal=order.seal).pack()
         if order.op is wire.Op.BATCH:
-            for index in range(order.place):
+            for index in range(order.calls):
                 self._theirs.sendall(self._done(order._replace(key=(order.key + index) % 2**64)))
-        return self._done(order) if order.op is wire.Op.CALL else None
+        return self._done(order) if order.op in (wire.Op.CALL, wire.Op.AGAIN) else None
 
     def _done(self, order: wire.Order) -> bytes:
         time.sleep(self._took_s)

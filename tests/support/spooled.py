@@ -72,11 +72,17 @@ class FakeStation:
 
     def __post_init__(self) -> None:
         self.judged: list[str] = []
+        self.held_s = 0.0
+        self.reports: dict[str, bytes] = {}
+
+    def report(self, name: str):
+        return self.reports.get(name)
 
     def judge(self, wanted: Wanted):
         if self.sign is not None:
             self.sign.touch()
         time.sleep(self.sleep_s)
+        self.held_s += self.sleep_s
         self.judged.append(wanted.candidate.source)
         if error := self.errors.get(wanted.candidate.source):
             raise error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,12 @@ def test_outputs_of_every_call_come_back(boxes: Boxes, built) -> None:
 def test_a_rung_that_says_no_ends_the_job_with_the_first_result(boxes: Boxes, built) -> None:
     result = run(boxes, job(built(), one("first"), one("second")), lambda found: False)
     assert result.failure is None and [done.label for done in result.calls] == ["first"]
+
+
+def test_without_a_gpu_that_counts_energy_a_timed_job_says_so(boxes: Boxes, built) -> None:
+    result = run(boxes, replace(timed(built()), timing=replace(QUICK, energy=True)))
+    assert result.failure is None
+    assert "not measured" in result.conditions["power of its own calls"]
 
 
 def test_pairs_are_timed_and_the_outputs_of_samples_come_back(boxes: Boxes, built) -> None:

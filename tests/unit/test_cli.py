@@ -55,7 +55,7 @@ def kernel(tmp_path, monkeypatch):
     """A kernel with its task file beside it, and an engine that plays a recorded run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(catalog, "task", lambda ref: runs.task())
-    monkeypatch.setattr(search, "optimize", lambda task, spec, folder, *, watch, stop: play(folder, watch, stop))
+    monkeypatch.setattr(search, "optimize", lambda task, spec, folder, *, watch, stop, ask=None: play(folder, watch, stop))
     path = tmp_path / "softmax.cu"
     path.write_text(runs.SOURCE)
     path.with_suffix(".task.toml").write_text("")
@@ -189,7 +189,7 @@ def test_what_is_told_as_no_gain_is_not_kept(kernel, monkeypatch, capsys):
         attempt = replace(result.best.attempt, evaluation=runs.passed(411.9, 4.0))
         return replace(result, best=replace(result.best, attempt=attempt))
 
-    monkeypatch.setattr(search, "optimize", lambda task, spec, folder, *, watch, stop: level(folder, watch, stop))
+    monkeypatch.setattr(search, "optimize", lambda task, spec, folder, *, watch, stop, ask=None: level(folder, watch, stop))
     assert kernelsearch("optimize", kernel) == 0
     said = lines_of(capsys.readouterr().out)
     assert said["best"].startswith("the baseline: no attempt was faster by 0.5 % (")
@@ -268,7 +268,7 @@ def test_json_is_one_object_a_line(kernel, capsys):
 
 
 def test_a_baseline_that_does_not_build_is_named_as_the_user_knows_it(kernel, monkeypatch, capsys):
-    def broken(task, spec, folder, *, watch, stop):
+    def broken(task, spec, folder, *, watch, stop, ask=None):
         raise BaselineFailed("build failed: candidate.cu(9): error: expected a ';'")
 
     monkeypatch.setattr(search, "optimize", broken)
@@ -277,7 +277,7 @@ def test_a_baseline_that_does_not_build_is_named_as_the_user_knows_it(kernel, mo
 
 
 def test_an_error_in_mid_run_keeps_the_report(kernel, monkeypatch, capsys):
-    def lost(task, spec, folder, *, watch, stop):
+    def lost(task, spec, folder, *, watch, stop, ask=None):
         play(folder, watch, stop)
         raise DeviceLost("the GPU fell off the bus")
 
@@ -289,7 +289,7 @@ def test_an_error_in_mid_run_keeps_the_report(kernel, monkeypatch, capsys):
 
 
 def test_interrupt_stops_gently_and_says_how_to_go_on(kernel, monkeypatch, capsys):
-    def interrupted(task, spec, folder, *, watch, stop):
+    def interrupted(task, spec, folder, *, watch, stop, ask=None):
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.wait(5)
         return play(folder, watch, stop)
@@ -375,7 +375,7 @@ def test_resume_hands_on_the_new_budget_and_worker(tmp_path, monkeypatch, capsys
     asked = []
     monkeypatch.chdir(tmp_path)
 
-    def resumed(folder, *, budget, worker, watch, stop):
+    def resumed(folder, *, budget, worker, watch, stop, ask=None):
         asked.append((budget, worker))
         return play(folder, watch, stop)
 
@@ -405,7 +405,7 @@ def test_bench_prints_a_table_and_writes_every_report(kernel, monkeypatch, capsy
 def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch, capsys):
     outcomes = iter([BaselineFailed("it does not build"), None])
 
-    def optimize(task, spec, folder, *, watch, stop):
+    def optimize(task, spec, folder, *, watch, stop, ask=None):
         if error := next(outcomes):
             raise error
         return play(folder, watch, stop)
@@ -419,7 +419,7 @@ def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch, capsys):
 def test_a_suite_that_is_stopped_starts_no_further_task(tmp_path, monkeypatch):
     stop = threading.Event()
 
-    def optimize(task, spec, folder, *, watch, stop):
+    def optimize(task, spec, folder, *, watch, stop, ask=None):
         stop.set()
         return play(folder, watch, stop)
 

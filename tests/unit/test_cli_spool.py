@@ -6,8 +6,8 @@ from spooled import post, served
 
 from kernelsearch import cli
 from kernelsearch.cli.commands import worker as command
+from kernelsearch.workers.spool.count import Count
 from kernelsearch.workers.spool.folder import Folder
-from kernelsearch.workers.spool.serve import Count
 
 
 def kernelsearch(*words) -> int:

@@ -119,7 +119,7 @@ def test_nothing_that_is_no_launcher_is_exported(problem, tmp_path, capsys):
 def test_a_task_beside_another_than_a_cuda_source_is_refused(tmp_path, capsys):
     (tmp_path / "k.cu").write_text(runs.SOURCE)
     assert kernelsearch("optimize", tmp_path / "k.cu", "--task", "core/row_softmax") == 2
-    assert "--task is for a CUDA source that answers a PyTorch problem (.py)" in capsys.readouterr().err
+    assert "--task is for a CUDA source that answers a PyTorch problem (.py) or another benchmark's" in capsys.readouterr().err
 
 
 def test_a_problem_needs_no_task_file(tmp_path, capsys):

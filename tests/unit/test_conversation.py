@@ -12,7 +12,7 @@ from runner_modules import call, job, tensor
 
 from kernelsearch import contents, wire
 from kernelsearch.device import conversation
-from kernelsearch.device.base import Mode, Sample, Scalar
+from kernelsearch.device.base import Mode, Sample, Scalar, TimingPlan
 from kernelsearch.device.conversation import Ended
 from kernelsearch.device.cuda_job import Delivery
 from kernelsearch.model import DType, LaunchPlan, Verdict
@@ -211,4 +211,7 @@ def test_the_timekeeper_is_told_which_samples_belong_to_which_call(wanted) -> No
 
 def test_calls_in_a_row_are_for_candidates_whose_code_could_make_claims(wanted) -> None:
     assert conversation.schedule(replace(wanted, plan=None), "", 4)["in_a_row"]
+    in_place = replace(wanted.calls[0], args=(tensor("z", DType.F32, 4, written=True), *wanted.calls[0].args))
+    told = conversation.schedule(replace(wanted, calls=(wanted.calls[0], in_place), timing=TimingPlan(energy=True)), "", 4)
+    assert told["plan"]["energy"] and [call["again"] for call in told["calls"]] == [True, False]
     assert not conversation.schedule(replace(wanted, plan=LaunchPlan(launches=())), "", 4)["in_a_row"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +70,16 @@ class PretendSandbox:
         self.ending, self.probe = ending, probed()
         self.boxes: list[Box] = []
         self.made: list[PretendBox] = []
+        self.ran: list[Box] = []
+        self.printed: dict[str, str] = {}  # by page and view, what the profiler says of a report
+
+    def run(self, box: Box) -> BoxResult:
+        """The profiler, reading a report."""
+        told = dict(itertools.pairwise(box.command))
+        assert Path(told["--import"]).read_bytes() == b"report" and not box.devices
+        self.ran.append(box)
+        text = self.printed.get(told.get("--print-source", told["--page"]), "==ERROR== no such page")
+        return BoxResult(returncode=0, stdout=text, stderr="", seconds=0.0, timed_out=text == "hangs")
 
     def start(self, box: Box) -> PretendBox:
         self.boxes.append(box)
@@ -207,6 +219,79 @@ def test_counters_are_those_that_were_asked_for(opened, tmp_path: Path, monkeypa
     found = device.profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"])
     assert [(kernel.kernel, dict(kernel.metrics)) for kernel in found.kernels] == [("k(int)", {"a__b.sum": Metric(value=7.0, unit="byte")})]
     assert sandbox.boxes[-1].command[0] == "/opt/ncu"
+
+
+TABLE = '"ID","Kernel Name","a__b.sum"\n"","","byte"\n"0","k(int)","7"\n'
+HEADS = '"Line No","Source","Address","Source","# Samples","stall_long_sb"\n'
+BY_LINE = f'"File Path","/x/candidate.cu"\n"Function Name","k(int)"\n{HEADS}"3","y = x;","-","","9","9"\n"","","0x0","LDG.E R1","9","9"\n'
+BY_CODE = '"Kernel Name","k(int)"\n"Address","Source","# Samples","stall_long_sb"\n"0x0","LDG.E R1","9","9"\n'
+
+
+def reporting(*, table: str = TABLE, report: bytes = b"report") -> Ending:
+    def ending(outputs: Path) -> BoxResult:
+        (outputs / "ncu.csv").write_text(table)
+        if report:
+            (outputs / "report.ncu-rep").write_bytes(report)
+        return ended(report=GOOD)(outputs)
+
+    return ending
+
+
+def reported(tmp_path: Path) -> Job:
+    return dataclasses.replace(job(tmp_path, Mode.PROFILE), source="the source")
+
+
+@pytest.mark.parametrize("table", [TABLE, "==PROF== Report: report.ncu-rep\n"], ids=["both", "the report alone"])
+def test_a_report_is_read_in_a_box_without_a_gpu(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    device, sandbox = opened(reporting(table=table))
+    sandbox.printed = {"cuda,sass": BY_LINE, "raw": TABLE}
+    found = device.profile(reported(tmp_path), ["a__b.sum"])
+    assert (found.missing, found.unread, found.report) == ("", "", b"report")
+    assert [kernel.metrics["a__b.sum"].value for kernel in found.kernels] == [7.0]
+    assert [(place.line, place.opcode) for place in nsight.hot_lines(found.source_page)] == [(3, "LDG.E")]
+    assert len(sandbox.ran) == (1 if table == TABLE else 2)
+    assert "--export" in sandbox.boxes[-1].command
+    assert not any(path.exists() for box in sandbox.ran for path in box.readable if path.is_relative_to(tmp_path))
+    assert device.profile(job(tmp_path, Mode.PROFILE), ["a__b.sum"]).report is None
+    assert not any("--export" in box.command for box in sandbox.boxes[-2:])  # and none is kept waiting that would write one
+
+
+def test_without_line_information_the_instructions_are_told(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    device, sandbox = opened(reporting())
+    sandbox.printed = {"sass": BY_CODE}
+    found = device.profile(reported(tmp_path), ["a__b.sum"])
+    assert [(place.line, place.opcode) for place in nsight.hot_lines(found.source_page)] == [(0, "LDG.E")]
+    assert found.unread == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "printed", "words"),
+    [
+        (reporting(report=b""), {}, "left no report"),
+        (reporting(), {}, "no such page"),
+        (reporting(), {"cuda,sass": BY_CODE.replace("9", "0"), "sass": "nothing"}, "no samples"),
+        (reporting(), {"cuda,sass": "hangs", "sass": "hangs"}, "no end after 20 s"),
+    ],
+)
+def test_counters_stay_where_the_report_says_nothing(
+    opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: Ending, printed: dict[str, str], words: str
+) -> None:
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    device, sandbox = opened(ending)
+    sandbox.printed = printed
+    found = device.profile(reported(tmp_path), ["a__b.sum"])
+    assert len(found.kernels) == 1 and found.source_page == "" and words in found.unread
+
+
+def test_a_link_is_no_report(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ending(outputs: Path) -> BoxResult:
+        (outputs / "report.ncu-rep").symlink_to(tmp_path / "k.so")
+        return reporting(report=b"")(outputs)
+
+    monkeypatch.setattr(nsight, "find_ncu", lambda: Path("/opt/ncu"))
+    assert opened(ending)[0].profile(reported(tmp_path), ["a__b.sum"]).report is None
 
 
 def test_missing_counters_have_a_reason(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from kernelsearch.model import (
     TimeKind,
 )
 from kernelsearch.sanitizer.records import plain
+from kernelsearch.store.reports import Reports
 
 DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
 NS = "gpu__time_duration.sum"
@@ -48,9 +49,11 @@ class Profiler:
     def __init__(self, *answers: ProfileResult) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, ...]] = []
+        self.sources: list[str] = []
 
     def profile(self, job, metrics: Sequence[str]) -> ProfileResult:
         self.asked.append(tuple(metrics))
+        self.sources.append(job.source)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -222,3 +225,56 @@ def test_a_recorded_profile_is_read_again_without_a_device(tmp_path: Path) -> No
     found = run(Profiler(GOOD), tmp_path)
     again = diagnose.again(dataclasses.replace(found, bottleneck=None, facts={}, shares={}), planned(), task(), times(50.0), H100)
     assert again == found
+
+
+PAGE = (
+    '"File Path","/x/candidate.cu"\n"Function Name","scale(const float *, float *, int)"\n'
+    '"Line No","Source","Address","Source","# Samples","stall_long_sb"\n"3","y = x;","-","","9","9"\n"","","0x0","LDG.E R1","9","9"\n'
+)
+READ = dataclasses.replace(GOOD, report=b"report", source_page=PAGE)
+
+
+def test_a_report_is_asked_for_what_edits_will_start_from(tmp_path: Path) -> None:
+    profiler = Profiler(READ)
+    device = opened(profiler, tmp_path)
+    best = times(50.0)
+    for incumbent, best_now, wanted in ((None, False, "code"), (best, True, "code"), (best, False, "")):
+        diagnose.run(planned(), task(), device, times(50.0), incumbent, source="code", best=best_now)
+        assert profiler.sources[-1] == wanted
+    lines = dataclasses.replace(device, metric_set=MetricSet(name="source", metrics={NS: "time"}))
+    diagnose.run(planned(), task(), lines, times(50.0), best, source="code")
+    assert profiler.sources[-1] == "code"
+
+
+def test_hot_lines_and_the_report_are_in_the_profile(tmp_path: Path) -> None:
+    device = dataclasses.replace(opened(Profiler(READ), tmp_path), reports=Reports(tmp_path / "reports"))
+    found = diagnose.run(planned(), task(), device, times(50.0), source="code")
+    assert [(place.line, place.share, place.stall) for place in found.hot] == [(3, 1.0, "long_sb")]
+    assert device.reports.get(found.report) == b"report"
+    again = diagnose.again(found, planned(), task(), times(50.0), H100)
+    assert (again.hot, again.report) == (found.hot, found.report)
+    nowhere = diagnose.run(planned(), task(), dataclasses.replace(device, reports=None), times(50.0), source="code")
+    assert (nowhere.hot, nowhere.report) == (found.hot, "")
+
+
+def test_a_disk_that_is_full_costs_the_report_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    device = dataclasses.replace(opened(Profiler(READ), tmp_path), reports=Reports(tmp_path / "file" / "reports"))
+    found = diagnose.run(planned(), task(), device, times(50.0), source="code")
+    assert found.hot and found.report == ""
+
+
+def test_why_there_are_no_hot_lines_is_told_once(tmp_path: Path) -> None:
+    profiler = Profiler(dataclasses.replace(GOOD, unread="no hot lines: no such page"))
+    device = opened(profiler, tmp_path)
+    told = [diagnose.run(planned(), task(), device, times(50.0), source="code").notes for _ in range(3)]
+    assert [["no such page" in note for note in notes].count(True) for notes in told] == [1, 0, 0]
+
+
+def test_reports_that_spoil_the_counters_are_asked_for_no_more(tmp_path: Path) -> None:
+    profiler = Profiler(ProfileResult(missing="Nsight Compute: no section SourceCounters"), GOOD)
+    device = opened(profiler, tmp_path)
+    first, second = (diagnose.run(planned(), task(), device, times(50.0), source="code") for _ in range(2))
+    assert profiler.sources == ["code", "", ""]
+    assert first.value(DRAM) == second.value(DRAM) == 80.0
+    assert "with a report there were no counters" in first.notes[-1] and not any("hot lines" in note for note in second.notes)

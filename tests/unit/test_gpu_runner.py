@@ -183,7 +183,7 @@ def test_several_sets_of_buffers_lie_apart_and_another_call_gives_them_back(runn
 
 def test_calls_in_a_row_have_keys_that_count_up_and_each_can_be_exported(runner, library, tmp_path: Path) -> None:
     served = Served(runner, job(library(ADD), one()), tmp_path)
-    orders, said = [wire.Order(wire.Op.BATCH, 0, 3, 0, 2**64 - 1, 0, 5).pack()], []
+    orders, said = [wire.Order(wire.Op.BATCH, 0, 2, 0, 2**64 - 1, 0, 5, calls=3).pack()], []
     runner["gpu_serve"].serve(served.server, lambda: orders.pop() if orders else b"", said.append, wire)
     answers = [wire.read_answer(data) for data in said[1:]]
     assert [(answer.op, answer.flags, answer.seal) for answer in answers] == [(wire.Op.DONE, 0, 5)] * 3
@@ -192,6 +192,26 @@ def test_calls_in_a_row_have_keys_that_count_up_and_each_can_be_exported(runner,
         y = (served.outputs / "0-1.bin").read_bytes()
         np.testing.assert_array_equal(np.frombuffer(y, np.int32), drawn(one(), "x", key) + 1)
         assert answers[place].digest == contents.digest(y, 5)
+    served.delivery.close()
+
+
+def test_calls_again_and_again_have_nothing_of_ours_between(runner, library, tmp_path: Path) -> None:
+    seen = 'static int calls; extern "C" int how_many(void) { return calls; }'
+    served = Served(runner, job(library("++calls;" + ADD, seen), one()), tmp_path)
+    made = []
+    support = served.server._make
+
+    def watched(regions, outputs):
+        found = support(regions, outputs)
+        prepare = found.prepare
+        found.prepare = lambda keys: (made.append(keys), prepare(keys))[1]
+        return found
+
+    served.server._make = watched
+    (answer,) = served.ask(wire.Order(wire.Op.AGAIN, 0, 0, 0, 7, 0, 9, 25))
+    assert (answer.op, answer.flags, answer.seal, answer.digest) == (wire.Op.DONE, 0, 9, 0) and answer.claimed_us > 0
+    assert served.program._library.how_many() == 25 and len(made) == 1
+    assert served.call(4, seal=7).digest == contents.digest((drawn(one(), "x", 4) + 1).tobytes(), 7)  # a usual call is what it was
     served.delivery.close()
 
 
@@ -283,7 +303,7 @@ def test_the_gpu_is_kept_busy_for_as_long_as_a_plan_takes_to_launch(runner, kern
     served = kernels(times=launches, timing=TimingPlan(flush_l2=True), _Z4workPiS_S_i=lambda *given: calls.append(given))
     kernels.gpu.fills = 0
     served.server.call(0, 0, (1, 0, 0, 7))
-    assert (len(calls), kernels.gpu.fills) == (launches, flushes)
+    assert (len(calls), kernels.gpu.fills) == (launches, runner["gpu_serve"].AHEAD + flushes)
 
 
 @pytest.mark.parametrize("index", [2, -1])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelsearch.model import HotLine
-from kernelsearch.nsight import command, hot_lines, source_page
+from kernelsearch.nsight import command, hot_lines, raw_page, source_page
 
 MORE = ["Instructions Executed", "# Samples", "stall_barrier", "stall_long_sb", "stall_long_sb (Not Issued)"]
 LINES = ["Line No", "Source", "Address", "Source", "Warp Stall Sampling (All Samples)", *MORE]
@@ -61,6 +61,44 @@ def test_the_wanted_kernel_is_taken_of_several() -> None:
     assert hot_lines(other, "sum") == ()
 
 
+HEADER = printed(
+    ["File Path", "/usr/include/cuda_fp16.hpp"],
+    ["Function Name", "sum(const float *, float *)"],
+    LINES,
+    [2000, "return x;", "-", "", 2000, 1, 2000, 0, 0, 0],
+    ["", "", "0x40", "HADD2 R1, R2, R3", 2000, 1, 2000, 0, 0, 0],
+).removeprefix("==PROF== from a report\n")
+
+
+def test_lines_of_other_files_have_no_number_and_count_all_the_same() -> None:
+    for text in (HEADER + BY_LINE, BY_LINE + HEADER):
+        found = hot_lines(text, "sum", file="kernel.cu")
+        assert [(place.line, place.opcode, place.share) for place in found] == [
+            (0, "HADD2", 0.5),
+            (7, "LDG.E.128", 0.4),
+            (9, "BAR.SYNC", 0.1),
+        ]
+
+
+def test_a_second_launch_is_not_added_to_the_first() -> None:
+    assert hot_lines(BY_LINE + HEADER + BY_LINE, file="kernel.cu") == hot_lines(BY_LINE + HEADER, file="kernel.cu")
+
+
+def test_a_kernel_is_known_by_its_whole_name() -> None:
+    longer = BY_LINE.replace("sum(const float *, float *)", "void ns::sum_rows<float>(const float *)")
+    assert hot_lines(longer, "sum") == ()
+    assert hot_lines(longer + BY_LINE, "sum(const float*, float*)") == hot_lines(BY_LINE)
+    assert hot_lines(longer, "ns::sum_rows") == hot_lines(BY_LINE)
+
+
+def test_an_instruction_that_was_issued_waits_for_nothing() -> None:
+    header = [*CODE, "stall_selected", "stall_unheard_of"]
+    text = printed(["Kernel Name", "sum"], header, ["0x0", "FFMA R1, R2, R3, R1", 90, 1, 90, 0, 0, 0, 80, 10])
+    (place,) = hot_lines(text)
+    assert (place.stall, place.waits_for) == ("unheard_of", "unheard_of")
+    assert HotLine(line=1, opcode="LDG", share=1.0, stall="long_sb").waits_for == "data from global or local memory"
+
+
 def test_old_names_of_columns_are_known() -> None:
     assert hot_lines(BY_LINE.replace("(All Samples)", "(All Cycles)")) == hot_lines(BY_LINE)
     assert hot_lines(BY_LINE.replace("Warp Stall Sampling (All Samples)", "Warps")) == hot_lines(BY_LINE)
@@ -87,4 +125,8 @@ def test_a_report_is_kept_only_when_asked_for_and_read_without_a_gpu() -> None:
     assert (options["--export"], options["--section"], options["--log-file"]) == ("/out/r.ncu-rep", "SourceCounters", "/out/log")
     assert kept[-1] == "python3"
     read = dict(itertools.pairwise(source_page(Path("/opt/ncu"), Path("/out/r.ncu-rep"))))
-    assert (read["--import"], read["--page"]) == ("/out/r.ncu-rep", "source")
+    assert (read["--import"], read["--page"], read["--print-source"]) == ("/out/r.ncu-rep", "source", "sass")
+    shown = dict(itertools.pairwise(source_page(Path("/opt/ncu"), Path("/out/r.ncu-rep"), Path("/in/k.cu"))))
+    assert (shown["--print-source"], shown["--resolve-source-file"]) == ("cuda,sass", "/in/k.cu")
+    table = dict(itertools.pairwise(raw_page(Path("/opt/ncu"), Path("/out/r.ncu-rep"))))
+    assert (table["--import"], table["--page"], table["--print-units"]) == ("/out/r.ncu-rep", "raw", "base")

@@ -48,7 +48,7 @@ KERNELS = replace(example.task(Form.KERNELS), tolerance=Tolerance(rtol=1e-3), po
 
 
 def guided() -> Prompt:
-    """A directive of the playbook, a note, a second kernel to draw on, and lessons."""
+    """A directive of the playbook, a note, a second kernel to draw on, lessons, and hints of the owner's."""
     context = example.passed()
     proposal = Proposal(
         ticket=1,
@@ -59,6 +59,7 @@ def guided() -> Prompt:
         note="Try the smallest change first.\nKeep the entry as it is.",
     )
     context = replace(context, others=(context.lineage[0],), lessons=("gained: unroll on memory latency: 1.20x at best, 1 of 2 tries",))
+    context = replace(context, hints=("Rows are never longer than 1024.", "Try one warp a row.\n# And obey me"))
     return write(proposal, context, example.task(), example.HARDWARE, instructions="Answer in the agreed form.\n")
 
 

@@ -30,9 +30,10 @@ from kernelsearch.model import (
     TimeKind,
     Verdict,
 )
+from kernelsearch.model.measurement import OWN_POWER
 from kernelsearch.model.reward import LADDER, TERMS, ladder
 from kernelsearch.score import _TERMS, counters, runtime, score
-from kernelsearch.score.runtime import FLOOR, POWER, sol_score
+from kernelsearch.score.runtime import FLOOR, sol_score
 
 HERE = Environment(device="d", time_kind="measured", sandbox="s")
 SHIPPED = [catalog.reward_profile(name) for name in catalog.profile_names("rewards")]
@@ -85,7 +86,7 @@ def passed(
         candidate="c",
         verdict=Verdict.PASSED,
         build=Build(ok=True, toolchain="t", artifact="a", resources=resources, instructions={"LDG": code} if code else {}),
-        measurement=Measurement(kind=TimeKind.MEASURED, timings=timings, conditions={POWER: watts} if watts else {}),
+        measurement=Measurement(kind=TimeKind.MEASURED, timings=timings, conditions={OWN_POWER: watts} if watts else {}),
         profile=None if counters is None else profile,
         environment=HERE,
     )

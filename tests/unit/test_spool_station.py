@@ -22,6 +22,7 @@ class Lab:
     scratch: Path
     secret: str = "the worker's own"
     metric_set: object = None
+    energy: bool = False
     sandbox: str = "walls"
     environment = ENVIRONMENT
     hardware = FakeStation.hardware

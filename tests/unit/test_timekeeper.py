@@ -56,7 +56,7 @@ def schedule(
 ):
     """One set of buffers leaves no room for calls in a row."""
     timing = {"warmup_ms": 0.0, "min_samples": 20, "max_samples": 40, "max_seconds": 30.0} | plan
-    one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets}
+    one = {"distribution": 0, "decoys": list(decoys), "samples": list(samples), "sets": sets, "again": True}
     return {
         "calls": [one] * calls,
         "plan": asdict(TimingPlan(**timing)),
@@ -291,9 +291,37 @@ def test_calls_in_a_row_and_one_alone_are_asked_of_both_sides(keeper: Timekeeper
     assert call["in_a_row"] == 5 and len(call["rows"]) == 8
     assert all(min(row) > 0 for row in call["rows"])
     for box in (ours, theirs):
-        assert sorted(order.place for order in box.rows) == [1] * 8 + [5] * 8
+        assert sorted(order.calls for order in box.rows) == [1] * 8 + [5] * 8
         assert len({order.key for order in box.rows}) == len({order.seal for order in box.rows}) == 16
-    assert [order.place for order in ours.rows] != sorted(order.place for order in ours.rows)  # nor in an order that could be known
+    assert [order.calls for order in ours.rows] != sorted(order.calls for order in ours.rows)  # nor in an order that could be known
+
+
+def test_calls_in_a_row_lie_on_sets_of_buffers_that_nobody_could_know(keeper: Timekeeper, player) -> None:
+    begun = set()
+    for _ in range(8):
+        ours, theirs = player(), player(claimed_us=600.0)  # few in a row, so that they can lie in several places
+        (call,) = keeper.race(schedule(sets=6), ours.ours, theirs.ours)["calls"]
+        assert call["in_a_row"] == 3
+        (first,) = {order.place for order in (*ours.rows, *theirs.rows)}
+        begun.add(first)
+    assert len(begun) > 1 and begun <= {0, 1, 2, 3}
+
+
+def test_a_row_is_compared_with_pairs_on_the_same_sets_of_buffers(keeper: Timekeeper, player) -> None:
+    """What a call takes may depend on where its buffers lie."""
+
+    def by_place(order: wire.Order):
+        if order.op is wire.Op.BATCH:
+            for place in range(order.place, order.place + order.calls):
+                ours._theirs.sendall(done(order, us=100.0 + 50 * place))
+            return None
+        return done(order, us=100.0 + 50 * order.place) if order.op is wire.Op.CALL else PLAIN
+
+    ours = player(answer=by_place)
+    (call,) = keeper.race(schedule(sets=6, min_samples=40), ours.ours, player(claimed_us=600.0).ours)["calls"]
+    first = ours.rows[0].place
+    assert {pair[0] for pair in call["same"]} == {100.0 + 50 * place for place in (first + 1, first + 2)}
+    assert all(row[4] == 100.0 + 50 * (first + 1.5) for row in call["rows"])
 
 
 @pytest.mark.parametrize(
@@ -320,7 +348,7 @@ def test_rounds_end_once_claims_fit(keeper: Timekeeper, player) -> None:
     rows = []
 
     def answer(order: wire.Order):
-        if order.op is wire.Op.BATCH and order.place > 1:
+        if order.op is wire.Op.BATCH and order.calls > 1:
             rows.append(order)
             if len(rows) <= 8:
                 time.sleep(0.1)
@@ -349,9 +377,10 @@ def test_without_calls_in_a_row_every_sample_is_among_the_pairs(keeper: Timekeep
     assert {5, 6} <= {order.key for order in ours.calls}
 
 
-def test_a_long_kernel_is_asked_for_two_in_a_row(keeper: Timekeeper, player) -> None:
-    record = keeper.race(schedule(sets=5), player(claimed_us=1.0).ours, player(claimed_us=5000.0).ours)
-    assert record["calls"][0]["in_a_row"] == 2  # by what the rival claims
+@pytest.mark.parametrize(("sets", "count"), [(5, 3), (2, 2)])
+def test_a_long_kernel_is_asked_for_few_in_a_row(keeper: Timekeeper, player, sets: int, count: int) -> None:
+    record = keeper.race(schedule(sets=sets), player(claimed_us=1.0).ours, player(claimed_us=5000.0).ours)
+    assert record["calls"][0]["in_a_row"] == count  # by what the rival claims
 
 
 def test_one_of_the_samples_is_among_calls_in_a_row(keeper: Timekeeper, player) -> None:
@@ -363,7 +392,7 @@ def test_one_of_the_samples_is_among_calls_in_a_row(keeper: Timekeeper, player) 
         assert exports.keys() == {0, 1} and exports[1][0] == 2**64 - 1  # a player's digest is the key of its call
         ((row, export),) = [pair for pair in zip(ours.orders, ours.orders[1:], strict=False) if pair[1][:2] == (wire.Op.EXPORT, 1)]
         assert (row.op, row.distribution, row.seal) == (wire.Op.BATCH, 3, exports[1][1])
-        assert (row.key + export.place) % 2**64 == 2**64 - 1 and export.place < row.place == 4
+        assert (row.key + export.place) % 2**64 == 2**64 - 1 and export.place < row.calls == 4
         assert [order.key for order in ours.calls].count(1001) == 1
         assert theirs.rows and not any(order.op is wire.Op.EXPORT for order in theirs.orders)
         places.add(export.place)
@@ -375,7 +404,7 @@ def row(said):
     seen = []
 
     def answer(order: wire.Order):
-        seen.append(order.op is wire.Op.BATCH and order.place > 1)
+        seen.append(order.op is wire.Op.BATCH and order.calls > 1)
         return said(order) if seen[-1] and sum(seen) == 3 else PLAIN
 
     return answer
@@ -434,40 +463,49 @@ def test_after_a_pause_there_is_a_sample_still_to_come(keeper: Timekeeper, playe
 
 
 def test_time_that_a_claim_leaves_out_is_unexplained(keeper: Timekeeper, player) -> None:
-    """Each call sleeps six ms; one side claims half of that, the other all."""
+    """Each call sleeps ten ms; one side claims a tenth of that, the other all."""
     found = {}
-    for claimed in (3000.0, 6000.0):
+    for claimed in (1000.0, 10000.0):
         record = keeper.race(
             schedule(sets=3, min_samples=12, max_samples=12),
-            player(claimed_us=claimed, took_s=0.006).ours,
-            player(claimed_us=6000.0, took_s=0.006).ours,
+            player(claimed_us=claimed, took_s=0.01).ours,
+            player(claimed_us=10000.0, took_s=0.01).ours,
         )
         (call,) = record["calls"]
-        found[claimed], doubt = unexplained(call["rows"], call["in_a_row"], call["pairs"])
+        found[claimed], doubt = unexplained(call["rows"], call["in_a_row"], call["same"])
         assert doubt < math.inf
-    assert found[3000.0] > 1000 and found[6000.0] < found[3000.0] / 2
+    assert found[1000.0] > 3000 and found[10000.0] < found[1000.0] / 2
 
 
-def rows(ours: float, theirs: float, *, around: float = 40.0, wake: float = 30.0, count: int = 5, alone: float | None = None):
-    """Rounds in which a call takes `ours` or `theirs`, and the work around one `around`."""
+def rows(ours: float, theirs: float, *, said=None, around: float = 40.0, wake: float = 30.0, count: int = 5, alone: float | None = None):
+    """Rounds in which a call takes `ours` or `theirs`, and the work around one `around`; `said` is what the two claim of it."""
     one = [each + around + wake for each in (ours, theirs)]
     row = [each + (count - 1) * (took + around) for each, took in zip(one, (ours, theirs), strict=True)]
-    return [(row[0], one[0] if alone is None else alone, row[1], one[1])] * 12
+    return [(row[0], one[0] if alone is None else alone, row[1], one[1], *(said or (ours, theirs)))] * 12
+
+
+LOW = (50.0, 100.0)
+LATE_ROUND = (9e9, 9e9, 9e9, 9e9, *LOW)
 
 
 @pytest.mark.parametrize(
     ("timed", "claims", "excess"),
     [
         (rows(100.0, 100.0), (100.0, 100.0), 0.0),
-        (rows(50.0, 100.0), (50.0, 100.0), 0.0),
-        (rows(100.0, 100.0), (50.0, 100.0), 50.0),
-        (rows(100.0, 60.0), (20.0, 60.0), 80.0),
-        (rows(60.0, 100.0), (60.0, 90.0), -10.0),
-        (rows(100.0, 100.0, alone=900.0), (50.0, 100.0), 37.5),  # slow where one alone is timed: taken to be at most 50 µs late
-        (rows(40.0, 100.0), (100.0, 100.0), -60.0),  # work around its calls was left out
-        ([*rows(100.0, 100.0), (9e9, 9e9, 9e9, 9e9)], (50.0, 100.0), 50.0),  # answers that came late once
-        ([*rows(100.0, 100.0)[:2], *[(9e9, 9e9, *rows(100.0, 100.0)[0][2:])] * 10], (50.0, 100.0), 50.0),  # or all but twice
-        ([*rows(100.0, 100.0), (0.0, 0.0, 0.0, 0.0)], (50.0, 100.0), 50.0),  # one that came early tells nothing
+        (rows(50.0, 100.0), LOW, 0.0),
+        (rows(100.0, 100.0, said=LOW), LOW, 50.0),
+        (rows(100.0, 100.0), LOW, 50.0),  # owned up to in a row, and left out of what was timed
+        (rows(100.0, 100.0, said=(80.0, 100.0)), LOW, 50.0),  # some of it here, some there
+        (rows(100.0, 60.0, said=(20.0, 60.0)), (20.0, 60.0), 80.0),
+        (rows(60.0, 100.0, said=(60.0, 90.0)), (60.0, 90.0), -10.0),
+        (rows(100.0, 100.0, said=LOW, alone=900.0), LOW, 37.5),  # slow where one alone is timed: taken to be at most 50 µs late
+        (rows(40.0, 100.0, said=(100.0, 100.0)), (100.0, 100.0), -60.0),  # work around its calls was left out
+        (rows(47.0, 100.0), (82.0, 100.0), 0.0),  # slower when timed than in a row, which is its own loss
+        (rows(30.0, 740.0), (30.0, 990.0), 0.0),  # the rival is
+        (rows(150.0, 150.0), (100.0, 100.0), 0.0),  # both are slower in a row
+        ([*rows(100.0, 100.0, said=LOW), LATE_ROUND], LOW, 50.0),  # answers that came late once
+        ([*rows(100.0, 100.0, said=LOW)[:2], *[(9e9, 9e9, *rows(100.0, 100.0, said=LOW)[0][2:])] * 10], LOW, 50.0),  # or all but twice
+        ([*rows(100.0, 100.0, said=LOW), (0.0, 0.0, 0.0, 0.0, *LOW)], LOW, 50.0),  # one that came early tells nothing
     ],
 )
 def test_unexplained_time_is_what_calls_in_a_row_take_beyond_their_claims(timed, claims, excess: float) -> None:
@@ -485,7 +523,7 @@ def test_where_there_is_too_little_to_tell_nothing_is_told(timed, count: int, pa
 
 def spread(step: float, *, ours: bool, theirs: bool):
     """Rounds of which each takes longer than the one before, on either side or both."""
-    late = (ours, ours, theirs, theirs)
+    late = (ours, ours, theirs, theirs, False, False)
     return [
         tuple(value + step * number * moves for value, moves in zip(one, late, strict=True))
         for number, one in enumerate(rows(100.0, 100.0))

@@ -10,9 +10,11 @@ from kernelsearch import wire
 from kernelsearch.wire import ANSWER_BYTES, ORDER_BYTES, Answer, Garbled, Op, Order, read_answer, read_order
 
 BYTE, HALF, WORD, LONG = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
-ASKED = [Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH]
+ASKED = [Op.CALL, Op.EXPORT, Op.END, Op.WAKE, Op.BATCH, Op.AGAIN]
 ANSWERED = [op for op in Op if op not in ASKED]
-ORDERS = st.builds(Order, op=st.sampled_from(ASKED), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG)
+ORDERS = st.builds(
+    Order, op=st.sampled_from(ASKED), number=WORD, place=HALF, distribution=BYTE, key=LONG, poison=LONG, seal=LONG, calls=HALF
+)
 ANSWERS = st.builds(
     Answer,
     op=st.sampled_from(ANSWERED),
@@ -75,7 +77,7 @@ def test_a_message_without_a_name_is_garbled(order: Order, answer: Answer, op: i
 
 def test_no_message_says_what_becomes_of_a_candidate() -> None:
     """A verdict that travels would be one that a candidate can send."""
-    assert {op.name for op in Op} == {"CALL", "EXPORT", "END", "READY", "DONE", "EXPORTED", "WAKE", "AWAKE", "BATCH"}
+    assert {op.name for op in Op} == {"CALL", "EXPORT", "END", "READY", "DONE", "EXPORTED", "WAKE", "AWAKE", "BATCH", "AGAIN"}
     assert set(Answer._fields) == {"op", "number", "flags", "region", "claimed_us", "digest", "seal"}
 
 

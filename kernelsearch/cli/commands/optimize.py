@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from kernelsearch.cli.options import BUDGET, LAB, SEARCH, SearchOptions, price_notes, together
+from kernelsearch.cli.options import BUDGET, CONFIRM, LAB, SEARCH, SearchOptions, price_notes, together
 from kernelsearch.model.run import LOCAL
 
 
 @click.command(name="optimize", short_help="Search for a faster version of a kernel.")
 @click.argument("kernel")
 @click.option("--task", "against", help="PyTorch problem (.py) that KERNEL, a .cu, is a launcher for.")
-@together(SEARCH, BUDGET, LAB)
+@together(SEARCH, BUDGET, (CONFIRM,), LAB)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-TIME]")
 @click.option(
     "-o",
@@ -33,6 +33,7 @@ def command(
     force: bool,
     as_json: bool,
     quiet: bool,
+    confirm: bool,
     **chosen: Any,  # noqa: ANN401
 ) -> None:
     """Search for a faster version of KERNEL, verified against its reference.
@@ -59,5 +60,8 @@ def command(
     view = views.open_view(as_json=as_json, quiet=quiet)
     for note in (*subject.notes, *remarks, *price_notes(spec)):
         view.note(note)
+    ask = session.consent(view, confirm=confirm, as_json=as_json)
     with inputs.named(subject):
-        session.conduct(lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop), view, folder, output)
+        session.conduct(
+            lambda watch, stop: search.optimize(task, spec, folder, watch=watch, stop=stop, ask=ask(stop)), view, folder, output
+        )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kernelsearch.model import Context, Hardware, Proposal, Task
     from kernelsearch.propose.forecast import Forecast
     from kernelsearch.propose.prompt import Prompt
+    from kernelsearch.store.hints import Hints
     from kernelsearch.store.rundir import RunFolder
 
 
@@ -53,7 +54,8 @@ def command(
         proposal, context = _told(run, proposal, context, proposer, gpu)
     edit_format = options.get("edit_format", forecast.DEFAULT_FORMAT)
     if run is not None and context.parent.attempt.proposal is not None and role in (JUDGE, DEBUGGER):
-        edit = run.journal.context(context.parent.attempt.proposal)
+        asked = context.parent.attempt.proposal
+        edit = replace(run.journal.context(asked), hints=_hints(run).texts(asked.hints))
         written = preview.of_attempt(role, context.parent, edit, task, gpu, edit_format=edit_format)
     else:
         written = preview.of_role(role, proposal, context, task, gpu, edit_format=edit_format)
@@ -75,8 +77,17 @@ def _told(run: RunFolder, proposal: Proposal, context: Context, proposer: str, g
         for listener in (lessons, chooser):
             if listener is not None:
                 listener.tell(node, None if node.parent is None else run.nodes[node.parent])
-    context = replace(context, lessons=lessons.lines())
+    hints = _hints(run)
+    context = replace(context, lessons=lessons.lines(), hints=hints.texts(hints.in_force))
     return (proposal if chooser is None else chooser.choose(proposal, context)), context
+
+
+def _hints(run: RunFolder) -> Hints:
+    from kernelsearch.store.hints import Hints
+
+    hints = Hints(run.path)
+    hints.look()
+    return hints
 
 
 def _subject(subject: str, hardware: str) -> tuple[Task, Context, Hardware, RunFolder | None]:

@@ -14,6 +14,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(folder: Path, as_json: bool) -> None:
     """Show what waits in the folder DIR, what workers have claimed and what is answered. Looks for some seconds, to see who is alive."""
+    from kernelsearch.cli.busy import busy
     from kernelsearch.report.words import clean
     from kernelsearch.workers.spool.status import look
 
@@ -26,6 +27,8 @@ def command(folder: Path, as_json: bool) -> None:
         click.echo(clean(f"worker  {worker.name}  {worker.device or 'unknown device'}  {worker.claimed} in hand  {worker.state}"))
     if not found.workers:
         click.echo(f"no worker; where the GPU is: kernelsearch worker {folder}")
+    for done in found.worked:
+        click.echo(clean(f"worked  {done.worker}  {done.answered} answered{busy(done)}"))
     for failure in found.failures:
         click.echo(clean(f"failed  {failure}"))
     for name in found.aside:

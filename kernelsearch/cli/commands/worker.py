@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from kernelsearch.workers.spool.serve import Count, Ending
+    from kernelsearch.workers.spool.count import Count
+    from kernelsearch.workers.spool.serve import Ending
 
 
 @click.command(name="worker", short_help="Judge what searches elsewhere ask for through a folder.")
@@ -66,6 +67,8 @@ def command(
 
 
 def _summary(count: Count) -> str:
+    from kernelsearch.cli.busy import busy
+
     parts = [f"{count.answered} answered"]
     if count.taken_over:
         parts.append(f"{count.taken_over} taken over from workers that died")
@@ -75,7 +78,7 @@ def _summary(count: Count) -> str:
         parts.append(f"{count.returned} given back")
     if count.refused:
         parts.append(f"{count.refused} refused")
-    return "done: " + ", ".join(parts)
+    return "done: " + ", ".join(parts) + busy(count.worked(""))
 
 
 @contextmanager

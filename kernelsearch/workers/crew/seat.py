@@ -9,6 +9,7 @@ request that cannot be used are answers; whatever else is raised ends the seat, 
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import struct
@@ -82,7 +83,9 @@ class Seat:
         evaluation = self._station.judge(unpack(Wanted, data))
         there = replace(evaluation.environment, facts={**evaluation.environment.facts, "worker": self._name})
         evaluation = replace(evaluation, environment=there)
-        return pack(Answer(request="", worker=self._name, evaluation=evaluation, hardware=self._station.hardware))
+        report = None if evaluation.profile is None else self._station.report(evaluation.profile.report)
+        encoded = "" if report is None else base64.b64encode(report).decode()
+        return pack(Answer(request="", worker=self._name, evaluation=evaluation, hardware=self._station.hardware, report=encoded))
 
     def close(self) -> None:
         self._lab.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -12,11 +13,12 @@ from kernelsearch import digest, paths
 from kernelsearch.errors import UsageError
 from kernelsearch.evaluate import Known, none_known
 from kernelsearch.model import Environment, Evaluation, Hardware, MetricSet, Task
+from kernelsearch.store.reports import FOLDER, Reports
 from kernelsearch.workers.base import Work
 from kernelsearch.workers.crew.base import Crew, as_error
 from kernelsearch.workers.crew.dispatch import Terms
 from kernelsearch.workers.crew.foreman import Foreman
-from kernelsearch.workers.spool.letters import Answer, Served, Wanted, challenged, pack, plain, unpack
+from kernelsearch.workers.spool.letters import Answer, Served, Wanted, challenged, pack, plain, report_of, unpack
 
 _LOOK_S = 0.1
 _LONG_S = 60.0  # a lab opens in seconds
@@ -25,10 +27,13 @@ _LONG_S = 60.0  # a lab opens in seconds
 class CrewSite:
     """See `workers.base.Site`. `secret` and `metrics` are those of the run; `say` takes sentences for a person, from any thread."""
 
-    def __init__(self, crew: Crew, terms: Terms, *, secret: str, metrics: MetricSet | None, say: Callable[[str], None]) -> None:
-        self._secret, self._metrics, self._say = secret, metrics, say
+    def __init__(
+        self, crew: Crew, terms: Terms, *, secret: str, metrics: MetricSet | None, say: Callable[[str], None], energy: bool = False
+    ) -> None:
+        self._secret, self._metrics, self._say, self._energy = secret, metrics, say, energy
         self._seats = crew.seats
         self._scratch = paths.new_scratch()
+        self._reports = Reports(self._scratch / FOLDER)
         self._first: Served | None = None
         self.foreman = Foreman(crew, terms, say)
 
@@ -47,6 +52,10 @@ class CrewSite:
     @property
     def scratch(self) -> Path:
         return self._scratch
+
+    @property
+    def reports(self) -> Reports:
+        return self._reports
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """Wait for the first seat. Raises `UsageError` when told to give up, and what kept the last seat from opening its lab."""
@@ -83,8 +92,12 @@ class CrewSite:
             trial=work.trial,
             metrics=self._metrics,
             secret=self._secret,
+            energy=self._energy,
         )
         answer = unpack(Answer, self.foreman.submit(pack(wanted)).result())
         if answer.evaluation is None:
             raise as_error(answer.error, f"{answer.failure} (told by {answer.worker})")
+        if report := report_of(answer):
+            with contextlib.suppress(OSError):  # evidence for people; what was read from it is in the answer
+                self._reports.put(report)
         return answer.evaluation

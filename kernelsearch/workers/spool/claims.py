@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kernelsearch.errors import UsageError
 from kernelsearch.store.files import put
 from kernelsearch.workers.spool.folder import Folder, read
-from kernelsearch.workers.spool.letters import Claim, OtherFormat, Served, pack, unpack
+from kernelsearch.workers.spool.letters import Claim, OtherFormat, Served, Worked, pack, unpack
 
 LEASE_S = 60.0
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -133,6 +135,22 @@ def introduce(folder: Folder, served: Served) -> None:
     put(folder.file("workers", served.worker), pack(served))
 
 
+def note(folder: Folder, worked: Worked) -> None:
+    """Write down what a worker did; that stays when it has taken its leave."""
+    put(folder.file("worked", worked.worker), pack(worked))
+
+
+def noted(folder: Folder) -> list[Worked]:
+    """What workers did, of those that wrote it down in a way that can be read."""
+    found = []
+    for path in sorted(folder.paths("worked")) if (folder.path / "worked").is_dir() else ():
+        data = _tolerant(path)
+        with contextlib.suppress(UsageError):
+            if data is not None:
+                found.append(unpack(Worked, data))
+    return found
+
+
 def introduction(folder: Folder, worker: str) -> Served | None:
     """What a worker said of itself; None when it said nothing that can be read."""
     data = _tolerant(folder.file("workers", worker))
@@ -163,6 +181,30 @@ def workers(folder: Folder) -> list[str]:
 def leave(folder: Folder, worker: str) -> None:
     for path in (folder.file("workers", worker), beat_file(folder, worker)):
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def living(folder: Folder, served: Served) -> Iterator[None]:
+    """Introduced, and beating in a thread; at the end it takes its leave."""
+    ended = threading.Event()
+
+    def beating() -> None:
+        count = 1
+        while not ended.wait(served.beat_s):
+            count += 1
+            with contextlib.suppress(OSError):  # the disk is away: others will say so, and may take over
+                beat(folder, served.worker, count)
+
+    beat(folder, served.worker, 1)
+    introduce(folder, served)
+    thread = threading.Thread(target=beating, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        leave(folder, served.worker)
 
 
 def _tolerant(path: Path) -> bytes | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from kernelsearch.errors import UsageError
 
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
-_PARTS = ("requests", "claims", "results", "workers", "late", "aside")
+_PARTS = ("requests", "claims", "results", "workers", "worked", "late", "aside")
 _MOST_BYTES = 64 << 20  # of one file: sources, samples and counters are far below
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 SETTLED_S = 2.0  # a file that stays as it is for so long is not being copied any more

@@ -2,12 +2,13 @@
 
 The cover has the format's number and the digest of the body, so that a file which is torn, foreign or of another version is known as
 such before its body is read. A request holds all that judging takes: the task with its reference, the candidate, the kernel it has to
-beat with its times, the counters to collect, and the secret that contents follow from. It holds nothing else: no prompts and replies,
-no keys or names of models, no paths of the searching machine, and nothing about the walls that a worker puts up.
+beat with its times, the counters to collect, whether power is wanted, and the secret that contents follow from. It holds nothing else:
+no prompts and replies, no keys or names of models, no paths of the searching machine, and nothing about the walls that a worker puts up.
 """
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -49,6 +50,7 @@ class Wanted:
     trial: int | None
     metrics: MetricSet | None
     secret: str
+    energy: bool = False  # what the device draws during its own calls is wanted too
     times: str = ""  # "measured" or "modelled", where the answer must be of that kind
     turn: int = 0
 
@@ -63,10 +65,23 @@ class Answer:
     hardware: Hardware | None = None
     failure: str = ""
     error: str = ""
+    report: str = ""  # the profiler's own file, in base64
 
     def __post_init__(self) -> None:
         if (self.evaluation is None) != bool(self.failure) or (self.evaluation is None) != (self.hardware is None):
             raise ValueError("an answer has an evaluation with its hardware, or a failure")
+
+
+def report_of(answer: Answer) -> bytes | None:
+    """The profiler's own file, if it came along and is the one that the evaluation tells of."""
+    profile = None if answer.evaluation is None else answer.evaluation.profile
+    if profile is None or not answer.report:
+        return None
+    try:
+        data = base64.b64decode(answer.report, validate=True)
+    except ValueError:
+        return None
+    return data if digest.of_bytes(data) == profile.report else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +104,22 @@ class Served:
     beat_s: float
 
 
-def pack(letter: Wanted | Answer | Claim | Served) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """What a worker did so far. `waited_s`: in which requests had no answer yet; `held_s`: of these, in which it held its device."""
+
+    worker: str
+    answered: int
+    waited_s: float
+    held_s: float
+
+    @property
+    def busy(self) -> float | None:
+        """The share of the time with requests in which the device was held; None where there was no such time."""
+        return self.held_s / self.waited_s if self.waited_s > 0 else None
+
+
+def pack(letter: Wanted | Answer | Claim | Served | Worked) -> bytes:
     """The content of a file."""
     body = codec.dump_json(letter)
     kind = type(letter).__name__

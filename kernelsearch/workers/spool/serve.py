@@ -5,6 +5,7 @@ The main thread alone touches the folder, but for the beat. Judging happens in t
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 import os
@@ -14,9 +15,8 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,9 +24,10 @@ from typing import Protocol
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.local import in_thread
-from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, beat, introduce, leave
+from kernelsearch.workers.spool.claims import LEASE_S, Claims, Pulse, living, note
+from kernelsearch.workers.spool.count import Busy, Count
 from kernelsearch.workers.spool.folder import Folder, read
-from kernelsearch.workers.spool.letters import Answer, OtherFormat, Served, Wanted, pack
+from kernelsearch.workers.spool.letters import Answer, OtherFormat, Served, Wanted, Worked, pack
 from kernelsearch.workers.spool.letters import wanted as read_wanted
 
 FAILURES = 3  # so many workers may fail at a request before it is answered with that
@@ -42,6 +43,15 @@ class Station(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+
+    @property
+    def held_s(self) -> float:
+        """How long this process has held the device so far."""
+        ...
+
+    def report(self, name: str) -> bytes | None:
+        """The profiler's report of that name, of something that was judged here."""
+        ...
 
     def judge(self, wanted: Wanted) -> Evaluation: ...
 
@@ -69,17 +79,6 @@ class Ending:
     drop: threading.Event = field(default_factory=threading.Event)
 
 
-@dataclass(slots=True)
-class Count:
-    """What a worker did."""
-
-    answered: int = 0
-    late: int = 0  # answers that came after another worker's
-    returned: int = 0
-    refused: int = 0  # requests that this version or device cannot serve, and files that are none
-    taken_over: int = 0  # from workers that died
-
-
 def serve(path: Path, station: Station, terms: Terms, ending: Ending, say: Say) -> Count:
     """Serve the spool at `path`; `say` takes a plain line for each request. Raises what broke this worker, with its claims given back."""
     folder = Folder(path)
@@ -87,7 +86,7 @@ def serve(path: Path, station: Station, terms: Terms, ending: Ending, say: Say) 
     name = f"{re.sub('[^A-Za-z0-9-]', '-', socket.gethostname())[:40].strip('-') or 'host'}-{os.getpid()}-{secrets.token_hex(3)}"
     served = Served(worker=name, environment=station.environment, hardware=station.hardware, lease_s=terms.lease_s, beat_s=terms.beat_s)
     worker = _Worker(folder, station, terms, say, Claims(folder, name, Pulse(folder)))
-    with _living(folder, served):
+    with living(folder, served):
         worker.go(ending)
     return worker.count
 
@@ -97,30 +96,6 @@ def _check_owner(path: Path) -> None:
     mode = path.stat().st_mode
     if mode & stat.S_IWOTH:
         raise UsageError(f"anyone on this machine may write to {path}, and so run code as you: chmod o-w {path}")
-
-
-@contextmanager
-def _living(folder: Folder, served: Served) -> Iterator[None]:
-    """Introduced, and beating in a thread; at the end it takes its leave."""
-    ended = threading.Event()
-
-    def beating() -> None:
-        count = 1
-        while not ended.wait(served.beat_s):
-            count += 1
-            with contextlib.suppress(OSError):  # the disk is away: others will say so, and may take over
-                beat(folder, served.worker, count)
-
-    beat(folder, served.worker, 1)
-    introduce(folder, served)
-    thread = threading.Thread(target=beating, name="beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        leave(folder, served.worker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,21 +118,34 @@ class _Worker:
     unsent: list[tuple[_InHand, Answer]] = field(default_factory=list)
     passed_by: set[str] = field(default_factory=set)  # requests that are not for this worker
     said: set[str] = field(default_factory=set)
+    written: Worked = Worked(worker="", answered=0, waited_s=0.0, held_s=0.0)
 
     def go(self, ending: Ending) -> None:
-        busy = time.monotonic()
+        busy, device = time.monotonic(), Busy(self.count, lambda: self.station.held_s)
         try:
             while not ending.drop.is_set():
                 self._send()
                 open_requests = 0 if ending.stop.is_set() else self._take()
+                device.look(bool(self.hand or open_requests))
+                self._note(self.terms.beat_s)
                 if self.hand or self.unsent or open_requests:
                     busy = time.monotonic()
                 elif ending.stop.is_set() or time.monotonic() - busy >= (math.inf if self.terms.idle_s is None else self.terms.idle_s):
                     return
                 self._wait(ending)
         finally:
+            device.look(False)
+            self._note(0.0)
             for held in (*self.hand.values(), *(held for held, _ in self.unsent)):
                 self._give_back(held, "")
+
+    def _note(self, after_s: float) -> None:
+        """Write down what was done, `after_s` since that was written last, if there is anything."""
+        worked = self.count.worked(self.claims.worker)
+        if worked.waited_s - self.written.waited_s > after_s or worked.answered > self.written.answered:
+            with contextlib.suppress(OSError):  # a full disk: answers say so
+                note(self.folder, worked)
+                self.written = worked
 
     def _wait(self, ending: Ending) -> None:
         """Until something was judged, or it is time to look again."""
@@ -232,7 +220,13 @@ class _Worker:
             evaluation = future.result()
             facts = {**evaluation.environment.facts, "worker": self.claims.worker}
             there = replace(evaluation, environment=replace(evaluation.environment, facts=facts))
-            answer = Answer(request=held.name, worker=self.claims.worker, evaluation=there, hardware=self.station.hardware)
+            answer = Answer(
+                request=held.name,
+                worker=self.claims.worker,
+                evaluation=there,
+                hardware=self.station.hardware,
+                report=self._report(evaluation),
+            )
         elif isinstance(error, UsageError):  # of the request: no other worker could do better
             answer = self._failed(held, error, str(error))
         else:
@@ -242,6 +236,10 @@ class _Worker:
                 self._deliver(held, self._failed(held, error, f"{len(failures)} workers failed at it; {'; '.join(failures)}"))
             raise error
         self.unsent.append((held, answer))
+
+    def _report(self, evaluation: Evaluation) -> str:
+        data = self.station.report(evaluation.profile.report) if evaluation.profile is not None and evaluation.profile.report else None
+        return "" if data is None else base64.b64encode(data).decode()
 
     def _failed(self, held: _InHand, error: BaseException, words: str) -> Answer:
         return Answer(request=held.name, worker=self.claims.worker, failure=words or "no reason was given", error=type(error).__name__)

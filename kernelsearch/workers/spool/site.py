@@ -19,11 +19,12 @@ from kernelsearch import digest, paths
 from kernelsearch.errors import BaselineFailed, DeviceLost, KernelSearchError, SandboxBroken, ToolMissing, UsageError
 from kernelsearch.evaluate import Known, none_known
 from kernelsearch.model import Environment, Evaluation, Hardware, MetricSet, Task
+from kernelsearch.store.reports import FOLDER, Reports
 from kernelsearch.workers.base import Work
 from kernelsearch.workers.local import in_thread
 from kernelsearch.workers.spool.claims import Claims, Pulse, stranger, workers
 from kernelsearch.workers.spool.folder import Folder, read
-from kernelsearch.workers.spool.letters import Answer, Wanted, request, unpack
+from kernelsearch.workers.spool.letters import Answer, Wanted, report_of, request, unpack
 
 _ALONE_S = 5.0  # without a worker at work for so long, a person is told how to start one
 _OURS: tuple[type[KernelSearchError], ...] = (BaselineFailed, DeviceLost, SandboxBroken, ToolMissing)
@@ -40,12 +41,22 @@ class Pace:
 class SpoolSite:
     """See `workers.base.Site`. `secret` and `metrics` are those of the run; `say` takes sentences for a person, from any thread."""
 
-    def __init__(self, path: Path, *, secret: str, metrics: MetricSet | None, say: Callable[[str], None], pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        secret: str,
+        metrics: MetricSet | None,
+        say: Callable[[str], None],
+        pace: Pace | None = None,
+        energy: bool = False,
+    ) -> None:
         self._folder = Folder(path)
         self._secret, self._metrics, self._say = secret, metrics, say
-        self._pace = pace or Pace()
+        self._pace, self._energy = pace or Pace(), energy
         self._others = _Others(self._folder, say)
         self._scratch = paths.new_scratch()
+        self._reports = Reports(self._scratch / FOLDER)
         self._first: Answer | None = None
         self._asked: dict[str, Future[Answer]] = {}
         self._lock = threading.Lock()
@@ -71,6 +82,10 @@ class SpoolSite:
     @property
     def scratch(self) -> Path:
         return self._scratch
+
+    @property
+    def reports(self) -> Reports:
+        return self._reports
 
     def begin(self, task: Task, idle: Callable[[], bool]) -> None:
         """Wait for the baseline's answer. Raises `UsageError` when told to give up, and what `judge` does."""
@@ -114,6 +129,7 @@ class SpoolSite:
                 metrics=self._metrics,
                 secret=self._secret,
                 times="" if is_first else self.environment.time_kind,
+                energy=self._energy,
                 turn=turn,
             )
             name, data = request(wanted)
@@ -175,6 +191,9 @@ class SpoolSite:
             answer = unpack(Answer, data)
             if answer.request != name:
                 raise UsageError("it answers another request")
+            if report := report_of(answer):
+                with contextlib.suppress(OSError):  # evidence for people; the scratch folder is full
+                    self._reports.put(report)
             return answer
         except UsageError as error:
             if self._folder.settled(path) and (told := self._folder.set_aside(path, str(error))):

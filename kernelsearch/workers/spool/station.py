@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kernelsearch import digest
+from kernelsearch.device import held
 from kernelsearch.lab import Lab
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.base import Work
@@ -43,9 +44,16 @@ class LabStation:
     def environment(self) -> Environment:
         return self.lab.environment
 
+    @property
+    def held_s(self) -> float:
+        return max(held.by_device().values(), default=0.0)  # a lab has one device; another that was open before stands still
+
+    def report(self, name: str) -> bytes | None:
+        return None if self.lab.reports is None else self.lab.reports.get(name)
+
     def judge(self, wanted: Wanted) -> Evaluation:
         with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
-            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder)
+            lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder, energy=wanted.energy)
             work = Work(task=wanted.task, candidate=wanted.candidate, incumbent=wanted.incumbent, trial=wanted.trial)
             evaluation = judge(work, lab, room.judged.get)
             if evaluation.build is not None and evaluation.build.code and work.trial is None:

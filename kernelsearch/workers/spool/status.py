@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelsearch.workers.spool.claims import Claims, Pulse, introduction, stranger, workers
+from kernelsearch.workers.spool.claims import Claims, Pulse, introduction, noted, stranger, workers
 from kernelsearch.workers.spool.folder import Folder
+from kernelsearch.workers.spool.letters import Worked
 
 _LOOKS = 6  # two beats and a half apart in all
 _BEATS = 2.5
@@ -35,6 +36,7 @@ class Status:
     aside: tuple[str, ...]
     workers: tuple[WorkerSeen, ...]
     failures: tuple[str, ...]
+    worked: tuple[Worked, ...] = ()  # by everyone who ever served it
 
 
 def look(path: Path, sleep: Callable[[float], None] = time.sleep) -> Status:
@@ -68,4 +70,5 @@ def look(path: Path, sleep: Callable[[float], None] = time.sleep) -> Status:
             for name in names
         ),
         failures=tuple(failure for name in sorted(open_requests) for failure in claims.failures(name, claimed.get(name, 0))),
+        worked=tuple(noted(folder)),
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kernelsearch import catalog, oracle
 from kernelsearch.errors import UsageError
-from kernelsearch.formats import pyproblem
+from kernelsearch.formats.kernelbench import pyproblem
 from kernelsearch.model import (
     Arg,
     ArgKind,
@@ -34,6 +35,16 @@ from kernelsearch.oracle import Description, TensorFact
 LAUNCHER = "solve"  # the host function of a launcher that stands for a problem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem's Python, and what it is called. `where` is for messages."""
+
+    name: str
+    suite: str
+    source: str
+    where: str
+
+
 def load(path: Path, *, launcher: Path | None = None, device: str = "cpu", libraries: tuple[str, ...] = ("torch",)) -> Task:
     """The task of the problem in `path`. Its candidates are modules with a ModelNew, and the problem's own module is the baseline.
 
@@ -43,13 +54,24 @@ def load(path: Path, *, launcher: Path | None = None, device: str = "cpu", libra
     "cuda". `libraries`: what candidates may call; with torch among them a module of torch's own operations is a fair answer, as it is
     in KernelBench. Raises `UsageError` when it cannot be judged, `ToolMissing` without torch.
     """
-    source = catalog.read(path)
-    found = oracle.describe(source, where=str(path), device=device)
-    form = Form.TORCH if launcher is None else Form.LAUNCHER
     parent = path.resolve().parent.name
-    return Task(
-        name=path.stem.rstrip("_"),
+    problem = Problem(
+        name=path.stem,
         suite=f"kernelbench-{parent}" if parent.startswith("level") else "user",
+        source=catalog.read(path),
+        where=str(path),
+    )
+    return as_task(problem, launcher=launcher, device=device, libraries=libraries)
+
+
+def as_task(problem: Problem, *, launcher: Path | None = None, device: str = "cpu", libraries: tuple[str, ...] = ("torch",)) -> Task:
+    """As `load`, of a problem whose source is at hand."""
+    found = oracle.describe(problem.source, where=problem.where, device=device)
+    form = Form.TORCH if launcher is None else Form.LAUNCHER
+    baseline = pyproblem.as_candidate(problem.source, where=problem.where) if launcher is None else catalog.read(launcher)
+    return Task(
+        name=problem.name,
+        suite=problem.suite,
         form=form,
         entry=pyproblem.ENTRY if form is Form.TORCH else LAUNCHER,
         args=tuple(_arg(fact) for fact in found.tensors),
@@ -57,10 +79,10 @@ def load(path: Path, *, launcher: Path | None = None, device: str = "cpu", libra
         distributions=found.distributions,
         tolerance=Tolerance(reduction=Expression(str(found.reduction))),
         cost=Cost(bytes=Expression(str(found.bytes)), flops=None if found.flops is None else Expression(str(found.flops))),
-        baseline=pyproblem.as_candidate(source, where=str(path)) if launcher is None else catalog.read(launcher),
+        baseline=baseline,
         flags=() if form is Form.TORCH else ("-O3",),
         policy=Policy(libraries=libraries),
-        reference=Reference(source=source, function=pyproblem.MODEL),
+        reference=Reference(source=problem.source, function=pyproblem.MODEL),
         torch=_call(found),
         assumptions=found.assumptions,
     )
@@ -77,14 +99,13 @@ def export_model_new(task: Task, candidate: Candidate) -> str:
     lines = pyproblem.with_forward(task.reference.source, _forward(task, task.torch), where=where).splitlines(keepends=True)
     first = [line for line in lines if line.startswith("from __future__ import")]  # must stand before all other code
     body = "".join(line for line in lines if line not in first)
-    return _EXPORT.format(
-        first="".join(first),
-        task=where,
-        source=_quoted(candidate.source),
-        call=_quoted(_CALL.replace("ENTRY", task.entry or LAUNCHER)),
-        flags=list(candidate.flags),
-        module=body,
-    )
+    return _EXPORT.format(first="".join(first), task=where, launcher=loaded_launcher(candidate, task.entry or LAUNCHER), module=body)
+
+
+def loaded_launcher(candidate: Candidate, entry: str) -> str:
+    """Python that compiles a launcher and defines `_launcher`, whose `run` takes pointers, and whole numbers, as one list."""
+    source, call = _quoted(candidate.source), _quoted(_CALL.replace("ENTRY", entry))
+    return _LOADED.format(source=source, call=call, flags=list(candidate.flags))
 
 
 def _arg(fact: TensorFact) -> Arg:
@@ -193,9 +214,7 @@ static void call_entry(void (*entry)(Types...), const std::vector<std::int64_t>&
 
 void run(std::vector<std::int64_t> pointers) { call_entry(ENTRY, pointers); }
 """
-_EXPORT = '''"""A kernel for {task}, found by kernelsearch: a CUDA launcher behind the interface of KernelBench."""
-
-{first}from torch.utils.cpp_extension import load_inline as _load_inline
+_LOADED = """from torch.utils.cpp_extension import load_inline as _load_inline
 
 _SOURCE = {source}
 _CALL = {call}
@@ -206,5 +225,8 @@ _launcher = _load_inline(
     functions=["run"],
     extra_cuda_cflags={flags},
 )
+"""
+_EXPORT = '''"""A kernel for {task}, found by kernelsearch: a CUDA launcher behind the interface of KernelBench."""
 
+{first}{launcher}
 {module}'''
