@@ -35,7 +35,7 @@ def task():
 
 def told(evaluation):
     """Everything but times of our own work, and where it was done."""
-    return replace(evaluation, seconds={}, build=replace(evaluation.build, seconds=0.0, cached=False), environment=None)
+    return replace(evaluation, seconds={}, held_s=0.0, build=replace(evaluation.build, seconds=0.0, cached=False), environment=None)
 
 
 def test_a_lab_in_a_process_of_its_own_judges_as_one_here(task):
