@@ -349,7 +349,7 @@ def _search_in(home: RunFolder, site: Site, tools: Tools, budget: Budget, sessio
 
     run = Run(
         budget=budget,
-        parallel=spec.parallel,
+        parallel=spec.parallel * site.places,
         rewards=tools.rewards,
         watch=watch,
         stop=session.stop,

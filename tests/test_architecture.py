@@ -49,6 +49,7 @@ DOORS = {
     "pycuda": ("sandbox/runner/",),
     "pydantic": ("kernelsearch/codec/",),
     "pynvml": ("kernelsearch/device/", "sandbox/runner/"),
+    "ray": ("kernelsearch/workers/crew/on_ray.py",),
     "rich": ("kernelsearch/cli/",),
     "torch": ("kernelsearch/oracle/", "kernelsearch/yardstick/worker.py", "sandbox/runner/"),
     "tree_sitter": ("kernelsearch/source/",),

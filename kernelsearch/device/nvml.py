@@ -5,6 +5,7 @@ pynvml's only door in this package. Without it GPUs are found through `nvidia-sm
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import re
@@ -22,6 +23,8 @@ _HELD_DOWN = 0x8 | 0x20 | 0x40 | 0x80
 
 # Return codes after which a GPU does nothing more until somebody acts (nvml.h, nvmlReturn_enum).
 _LOST = {15: "the driver has lost the GPU (it fell off the bus, or is shut down)", 16: "the GPU must be reset before it can be used again"}
+
+_DRIVER_FILES = Path("/proc/driver/nvidia/gpus")
 
 # GPU names as the driver gives them, to profiles/hardware; the first match counts.
 _PROFILES = (
@@ -310,8 +313,18 @@ def parse_smi(text: str) -> list[GpuInfo]:
         if len(row) == 5 and row[0].isdigit():
             index, name, uuid, capability, driver = row
             arch = "sm_" + capability.replace(".", "")
-            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=int(index)))
+            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=_minor(uuid, int(index))))
     return found
+
+
+def _minor(uuid: str, index: int) -> int:
+    """The N of /dev/nvidiaN, which need not be the position in any list; that is taken where the driver's own files do not tell."""
+    for file in _DRIVER_FILES.glob("*/information"):
+        with contextlib.suppress(OSError):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if uuid in text and (found := re.search(r"^Device Minor:\s*(\d+)", text, re.MULTILINE)):
+                return int(found[1])
+    return index
 
 
 def _visible(gpus: list[GpuInfo], chosen: str | None) -> list[GpuInfo]:

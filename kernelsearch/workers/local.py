@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kernelsearch import digest
+from kernelsearch import digest, process
 from kernelsearch.evaluate import Known, evaluate, none_known, repeat
 from kernelsearch.lab import Lab
 from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Outcome, Task
@@ -62,7 +62,8 @@ class LocalWorker:
 
 
 def judge(work: Work, lab: Lab, known: Known) -> Evaluation:
-    """Judge in a lab of this process."""
+    """Judge in a lab of this process, off the CPUs that are kept for what is timed, here or on another GPU of this machine."""
+    process.stay_off()
     if work.trial is not None:
         return repeat(work.candidate, work.task, lab, work.trial)
     return evaluate(work.candidate, work.task, lab, work.incumbent, known=known)
@@ -81,6 +82,10 @@ class LabSite:
     @property
     def environment(self) -> Environment:
         return self.lab.environment
+
+    @property
+    def places(self) -> int:
+        return 1
 
     @property
     def scratch(self) -> Path:

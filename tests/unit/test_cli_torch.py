@@ -170,7 +170,7 @@ def test_doctor_says_who_uses_a_gpu_and_what_is_not_watched(monkeypatch):
     monkeypatch.setattr(nvml, "foreign", lambda uuid, own: ("process 1 (other) uses this GPU too, so times may be wrong",))
     monkeypatch.setattr(nvml, "missing", lambda uuid: ())
     lines = {line.name.strip(): line for line in checks._watched(GPU)}
-    assert not lines["in use"].ok and "CUDA_VISIBLE_DEVICES" in lines["in use"].remedy
+    assert not lines["in use"].ok and "--device cuda" in lines["in use"].remedy
     assert lines["watched"].ok
 
 
