@@ -19,8 +19,8 @@ from kernelsearch.cli.gather import Gathered, again
 from kernelsearch.device import NAMES
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Row, RunSpec, Task
-from kernelsearch.model.run import LOCAL
-from kernelsearch.report import html, words
+from kernelsearch.model.run import GPUS, LOCAL
+from kernelsearch.report import html, suite_html, words
 from kernelsearch.search import Event
 from kernelsearch.store.files import put
 from kernelsearch.suite import Batch, Header, Job, OnePlace, Setting, SuiteFolder
@@ -30,6 +30,7 @@ from kernelsearch.suite.export import NAME as CSV
 from kernelsearch.suite.export import to_csv
 from kernelsearch.suite.rows import Beside
 from kernelsearch.suite.runner import DONE
+from kernelsearch.workers.places import Gpus, devices
 
 MARKDOWN = "suite.md"
 
@@ -76,6 +77,20 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
     )
 
 
+def places(gpus: str | None, jobs: int, worker: str | None) -> suite.Places:
+    """One device for all searches, or those that `gpus` names ("all", or indices with commas), with `jobs` searches on each.
+
+    Raises `UsageError` for GPUs that are not there, and where `worker` says already where candidates are judged.
+    """
+    if gpus is None:
+        return OnePlace(jobs)
+    if worker not in (None, LOCAL):
+        raise UsageError(
+            f"--gpus gives each search a GPU of its own, and --worker {worker} says where candidates are judged: leave one out"
+        )
+    return Gpus(devices(GPUS if gpus == "all" else f"{GPUS}:{gpus}"), at_once=jobs)
+
+
 def conduct(home: SuiteFolder, view: BatchView, places: suite.Places | None = None, gathered: Gathered | None = None) -> int:
     """Run what has no row yet, and write the tables. Exit code 1 where a task failed, or is missing."""
     board, stop = Board.of(home.jobs, home.rows), threading.Event()
@@ -96,11 +111,12 @@ def conduct(home: SuiteFolder, view: BatchView, places: suite.Places | None = No
 
 
 def write(home: SuiteFolder, board: Board, ended: str) -> tuple[Path, ...]:
-    """`suite.csv` and `suite.md` in the folder of the suite."""
+    """`suite.csv`, `suite.md` and the page `report.html` in the folder of the suite."""
     rows = home.rows
     put(home.path / CSV, to_csv(rows))
     put(home.path / MARKDOWN, scoreboard.markdown(home.header, board, suite.scores(rows), ended))
-    return home.path / CSV, home.path / MARKDOWN
+    page = (suite_html.write(home.path, rows),) if rows else ()
+    return home.path / CSV, home.path / MARKDOWN, *page
 
 
 class _Conductor:

@@ -60,7 +60,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_run(suite, capsys):
     assert out.err.startswith("not run: ") and "torn.task.toml: not valid TOML" in out.err
     assert re.search(r"user/hard +412.3 +96.40 +4.28x", out.out) and "geometric mean  4.28x" in out.out
     assert "2 of 2 searches done; all searches are done" in out.out
-    assert {path.name for path in Path("s").iterdir()} >= {"suite.json", "suite.jsonl", "suite.csv", "suite.md", "ended.json", "user-soft"}
+    assert {path.name for path in Path("s").iterdir()} >= {
+        "suite.json",
+        "suite.jsonl",
+        "suite.csv",
+        "suite.md",
+        "report.html",
+        "ended.json",
+        "user-soft",
+    }
     assert Path("s/user-soft/report.html").is_file()
     text = Path("s/suite.md").read_text()
     assert "| user/hard | 412.3 | 96.40 | 4.28x |" in text and "torn.task.toml" in text and "kernelsearch " in text

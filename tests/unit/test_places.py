@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from kernelsearch import catalog, lab
+from kernelsearch.cli import batch
 from kernelsearch.device import nvml, split
 from kernelsearch.device.nvml import GpuInfo
 from kernelsearch.errors import DeviceLost, ToolMissing, UsageError
@@ -127,3 +128,18 @@ def test_a_lost_gpu_is_given_to_nobody():
     assert gpus.left == 0
     with pytest.raises(DeviceLost, match="every GPU was lost"), gpus.hold():
         raise AssertionError("there is none")
+
+
+def test_a_suite_has_a_search_on_each_gpu_at_a_time(monkeypatch):
+    machine(monkeypatch, gpu(0), gpu(1))
+    places = batch.places("all", 2, None)
+    assert sorted(places.acquire(None) for _ in range(4)) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+    assert places.acquire(None) is None
+    places.release("cuda:1", lost=True)
+    assert places.left == 1
+    assert batch.places("1", 1, "local").acquire(None) == "cuda:1"
+    assert batch.places(None, 1, "gpus").acquire(None) == ""  # what the specification names
+    with pytest.raises(UsageError, match="--worker ray says where"):
+        batch.places("all", 1, "ray")
+    with pytest.raises(UsageError, match="no GPU 7"):
+        batch.places("7", 1, None)

@@ -25,7 +25,8 @@ _WHAT = (
     click.option("--yardstick", default="eager", show_default=True, metavar="eager,compile|none", help="Time libraries too, on a GPU."),
 )
 _HOW = (
-    click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Searches at a time."),
+    click.option("--gpus", metavar="all|0,1", help="A search on each of these GPUs at a time, where otherwise one GPU serves all."),
+    click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Searches at a time; with --gpus, on each."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder for the suite.  [default: runs/bench-TIME]"),
     click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with a suite; nothing is searched twice."),
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line and search on standard output; scores in the last."),
@@ -43,17 +44,18 @@ def command(suites: tuple[str, ...], **chosen: Any) -> int:  # noqa: ANN401
 
     \b
     kernelsearch bench core --seeds 3 --budget 24 --task-minutes 20
+    kernelsearch bench algebra llm sparse scientific --gpus all --budget 24
     kernelsearch bench core --only '*softmax*' --setting mcts='--strategy mcts' --setting beam='--strategy beam'
     """
     from contextlib import closing
 
     from kernelsearch.cli import batch, batch_views
     from kernelsearch.errors import UsageError
-    from kernelsearch.suite import OnePlace, SuiteFolder
+    from kernelsearch.suite import SuiteFolder
 
-    how = {name: chosen.pop(name) for name in ("jobs", "out", "resume", "as_json")}
+    how = {name: chosen.pop(name) for name in ("gpus", "jobs", "out", "resume", "as_json")}
     what = {name: chosen.pop(name) for name in ("seeds", "setting", "only", "skip", "shard", "task_minutes", "yardstick", "launchers")}
-    view, places = batch_views.open_view(as_json=how["as_json"]), OnePlace(how["jobs"])
+    view, places = batch_views.open_view(as_json=how["as_json"]), batch.places(how["gpus"], how["jobs"], chosen["worker"])
     if how["resume"] is not None:
         if suites or any(what[name] for name in ("seeds", "setting", "only", "skip", "shard", "launchers")):
             raise UsageError(f"--resume goes on with what {how['resume']} began: leave out suites, seeds, settings and filters")
