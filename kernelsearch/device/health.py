@@ -40,7 +40,7 @@ class Health:
 def look(uuid: str, *, ok: bool, bytes_per_s: float, own_pids: Collection[int]) -> Health:
     """The health of the GPU now. `own_pids` and what descends from them is ours."""
     reading = nvml.reading(uuid)
-    return Health(ok=ok, bytes_per_s=bytes_per_s, reading=reading, strangers=nvml.strangers(reading, own_pids))
+    return Health(ok=ok, bytes_per_s=bytes_per_s, reading=reading, strangers=nvml.strangers(uuid, reading, own_pids))
 
 
 def sick(before: Health, now: Health) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kernelsearch import process
+from kernelsearch.device import kin
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h, nvmlClocksEventReason*) that slow a kernel down.
 _THROTTLE = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "thermal (software)", 0x40: "thermal (hardware)", 0x80: "power brake"}
@@ -191,17 +192,18 @@ def reading(uuid: str) -> Reading:
     return Reading(**found, lost=lost)  # type: ignore[arg-type]
 
 
-def strangers(found: Reading, own_pids: Collection[int]) -> tuple[Process, ...]:
-    """The processes on the GPU that are neither in `own_pids` nor descend from one of them.
+def strangers(uuid: str, found: Reading, own_pids: Collection[int]) -> tuple[Process, ...]:
+    """The processes on the GPU that are neither in `own_pids` nor descend from one of them, nor take turns with us as boxes of another lab.
 
     A process that this machine's /proc does not know runs outside our container, or is one of ours seen from outside: not counted.
     """
-    return tuple(process for process in found.processes or () if not _descends(process.pid, own_pids))
+    others = (process for process in found.processes or () if not _descends(process.pid, own_pids))
+    return tuple(process for process in others if not kin.takes_turns(process.pid, uuid))
 
 
 def foreign(uuid: str, own_pids: Collection[int]) -> tuple[str, ...]:
     """A sentence for each process that uses the GPU beside us."""
-    return tuple(f"{process} uses this GPU too, so times may be wrong" for process in strangers(reading(uuid), own_pids))
+    return tuple(f"{process} uses this GPU too, so times may be wrong" for process in strangers(uuid, reading(uuid), own_pids))
 
 
 def missing(uuid: str) -> tuple[str, ...]:
