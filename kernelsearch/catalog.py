@@ -22,6 +22,18 @@ from kernelsearch.model import BanditSettings, Calibration, Directive, Hardware,
 TASK_FILE = "task.toml"
 _SUITE_FILE = "suite.toml"
 
+# GPU names as the driver gives them, to profiles/hardware; the first match counts.
+_GPUS = (
+    (r"\bG?B200\b", "b200"),
+    (r"\bG?H200\b", "h200"),
+    (r"\bH100\b", "h100"),
+    (r"\bA100\b", "a100"),
+    (r"\bL40S\b", "l40s"),
+    (r"\bL4\b", "l4"),
+    (r"\bRTX 5090\b", "rtx5090"),
+    (r"\bRTX 4090\b", "rtx4090"),
+)
+
 
 def task(ref: str) -> Task:
     """The task called `ref`: a task file, a folder with a `task.toml`, or a catalogue name."""
@@ -97,10 +109,20 @@ def hardware(name: str) -> Hardware:
     return codec.hardware_from_toml(read(file), where=str(file))
 
 
+def profile_name(gpu: str) -> str | None:
+    """The hardware profile for a GPU of this name, as drivers spell it; None when we have none."""
+    return next((profile for pattern, profile in _GPUS if re.search(pattern, gpu)), None)
+
+
 def hardware_of(device: str, named: str = "") -> Hardware | None:
-    """The profile behind a recorded device: the one that was named then, else that of the GPU in the device's name, if there is one."""
+    """The profile behind a recorded device: the one that was named then, else that of the GPU in the device's name, if there is one.
+
+    An emulated device bears the name of the profile that it models, a real one that which its driver gives it.
+    """
     if named:
         return hardware(named)
+    if (known := profile_name(device)) is not None:
+        return hardware(known)
     return next((found for name in profile_names("hardware") if (found := hardware(name)).name in device), None)
 
 

@@ -108,7 +108,7 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, int, Har
         from kernelsearch.device.host import unbounded
 
         return device, 0, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
-    from kernelsearch.device.nvml import detect, profile_name
+    from kernelsearch.device.nvml import detect
 
     found = detect()
     if not found:
@@ -120,7 +120,7 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, int, Har
         there = ", ".join(f"{gpu.ordinal} ({gpu.name})" for gpu in found)
         raise UsageError(f"there is no GPU {ordinal} for --device {device}; those that may be used: {there}")
     gpu = found[ordinal]
-    profile = hardware or profile_name(gpu.name)
+    profile = hardware or catalog.profile_name(gpu.name)
     if not profile:
         raise UsageError(f"no profile in profiles/hardware/ fits {gpu.name}; name the nearest one with --hardware, or write one")
     stated = catalog.hardware(profile)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelsearch import llm, paths, process, sanitizer
+from kernelsearch import catalog, llm, paths, process, sanitizer
 from kernelsearch.device import nvml
-from kernelsearch.device.nvml import GpuInfo, detect, profile_name
+from kernelsearch.device.nvml import GpuInfo, detect
 from kernelsearch.errors import LlmError, ToolMissing
 from kernelsearch.nsight import find_ncu
 from kernelsearch.sandbox import open_sandbox
@@ -134,7 +134,7 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
         remedy="nothing to do: searches run on the emulated device, with modelled times",
     )
     for gpu in gpus:
-        if profile_name(gpu.name) is None:
+        if catalog.profile_name(gpu.name) is None:
             yield Line(
                 group="GPU",
                 name="peaks",

@@ -27,18 +27,6 @@ _LOST = {15: "the driver has lost the GPU (it fell off the bus, or is shut down)
 
 _DRIVER_FILES = Path("/proc/driver/nvidia/gpus")
 
-# GPU names as the driver gives them, to profiles/hardware; the first match counts.
-_PROFILES = (
-    (r"\bG?B200\b", "b200"),
-    (r"\bG?H200\b", "h200"),
-    (r"\bH100\b", "h100"),
-    (r"\bA100\b", "a100"),
-    (r"\bL40S\b", "l40s"),
-    (r"\bL4\b", "l4"),
-    (r"\bRTX 5090\b", "rtx5090"),
-    (r"\bRTX 4090\b", "rtx4090"),
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuInfo:
@@ -99,11 +87,6 @@ def detect() -> list[GpuInfo]:
     """The GPUs that may be used, in order; empty when there is no driver or no GPU."""
     found = _detect_nvml() or _detect_smi()
     return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def profile_name(gpu: str) -> str | None:
-    """The hardware profile for a GPU of this name; None when we have none."""
-    return next((profile for pattern, profile in _PROFILES if re.search(pattern, gpu)), None)
 
 
 def state(uuid: str) -> dict[str, str]:
