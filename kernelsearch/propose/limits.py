@@ -39,7 +39,9 @@ def of_the_model(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def limits(spec: str, options: Mapping[str, str]) -> Limits:
-    """How long prompts for `spec` may be. Raises `UsageError` for a limit that is none."""
+    """How long prompts for `spec` may be; of the rules, which read none, for those that can be looked at. Raises `UsageError`."""
+    if spec == "rules":
+        return Limits(by_model={spec: _tokens(_LIMIT, options[_LIMIT])} if _LIMIT in options else {})
     found = priced(spec, options=of_the_model(options))
     numbered = {name: value for name, value in options.items() if name.endswith(f".{_LIMIT}") and _OURS.fullmatch(name)}
     for name in numbered:

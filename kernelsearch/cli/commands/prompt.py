@@ -55,7 +55,7 @@ def command(
     if run is not None:
         proposal, context = _told(run, proposal, context, proposer, gpu)
     edit_format = options.get("edit_format", forecast.DEFAULT_FORMAT)
-    limit = None if proposer == "rules" else limits(proposer, options).least
+    limit = limits(proposer, options).least
     if run is not None and context.parent.attempt.proposal is not None and role in (JUDGE, DEBUGGER):
         asked = context.parent.attempt.proposal
         edit = replace(run.journal.context(asked), hints=_hints(run).texts(asked.hints))
