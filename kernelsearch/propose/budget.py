@@ -27,10 +27,10 @@ ORDER = (
     "lineage",  # the oldest first
     "difference",  # that an edit made
     "counters",  # but for the hot lines and the limit, which go last
-    "beginning",  # of what the compiler or the verifier said
     "kept lessons",  # which a summariser is to go on from
     "plan",
     "advice",  # on the directive, all but its name
+    "beginning",  # of what the compiler or the verifier said
     "hints",  # of the run's owner, the oldest first
     "task notes",  # last, since they stand in the system part, which a provider's cache serves
 )

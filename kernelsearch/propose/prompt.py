@@ -22,7 +22,7 @@ from kernelsearch.propose.wording import block, fill, language, one_line
 _OTHERS = 2  # kernels to draw on, each in full
 _NOTES, _NOTE, _LESSON, _HINT = 16, 400, 240, 1_000
 _PLAN = 2_000
-_BEGINNINGS, _BEGINNING = (2_000, 1_000), 400  # characters of an output that is cut
+_BEGINNINGS = (2_000, 1_000, 400)  # characters of an output that is cut
 _SITUATION, _IDEA, _REQUEST = "situation.md.j2", "idea.md.j2", "request.md.j2"
 
 
@@ -54,7 +54,7 @@ def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, 
 def compose(system: Sequence[Part], request: Sequence[Part], ending: Sequence[Part], limit: int | None) -> Prompt:
     """The prompt of these parts; what was cut is said between `request` and `ending`. Raises `PromptTooLong`."""
     page = Page(system=system, request=request, ending=ending)
-    fitted = fit(page, limit, lambda said: block(_SITUATION, "cut", limit=limit, said=said))
+    fitted = fit(page, limit, lambda said: block(_SITUATION, "cut", said=said))
     return Prompt(system=fitted.system, request=fitted.request, account=fitted.account)
 
 
@@ -80,7 +80,7 @@ def situation(proposal: Proposal, context: Context, task: Task) -> list[Part]:
         tried(_SITUATION, context),
         lessons(_SITUATION, "lessons", context),
         *(_other(node, context, task) for node in context.others[:_OTHERS]),
-        counted("note", "note", len(note), lambda left: _listed("note", note[:left]), what="lines of the note on this attempt"),
+        counted("note", "note", len(note), lambda left: _listed("note", note[:left]), what="notes on this attempt"),
         counted("hints", "hints", len(hints), lambda left: _listed("hints", hints[-left:]), what="hints of the owner"),
     ]
 
@@ -94,7 +94,7 @@ def output(judged: Evaluation | None) -> Part:
         return block(_SITUATION, "output", detail=facts.detail(judged, most))
 
     what = "what compiler or verifier said"
-    cuts = (*begun("output", shown, (*_BEGINNINGS, _BEGINNING), what=what), Cut(stage="beginning", text="", said=what))
+    cuts = (*begun("output", shown, _BEGINNINGS, what=what), Cut(stage="beginning", text="", said=what))
     return Part(name="output", text=shown(facts.DETAIL), cuts=cuts)
 
 
@@ -108,7 +108,7 @@ def counters(template: str, node: Node, *, where: bool = True) -> Part:
     def shown(left: int) -> str:
         return block(template, "counters", lines=[lines[place] for place in sorted(ranked[:left])])
 
-    return counted("counters", "counters", len(lines), shown, what="lines of counters")
+    return counted("counters", "counters", len(lines), shown, what="counters")
 
 
 def lineage(template: str, context: Context) -> Part:
@@ -160,14 +160,14 @@ def idea(template: str, said_in: str, proposal: Proposal, context: Context, task
     turn = Part(name="turn", text=block(template, "turn", **given))
     if found is None:
         return [turn]
-    advice, does = "what the playbook says of the idea", block(_IDEA, "does", directive=found.directive)
+    does = block(_IDEA, "does", directive=found.directive)
     reasons = block(_IDEA, "reasons", directive=found.directive, reason=found.reason)
     others = block(_IDEA, "alternatives", alternatives=found.alternatives, said_in=said_in) if found.alternatives else ""
     return [
         turn,
-        dropped("advice", "advice", does, said=advice),
+        dropped("advice", "advice", does, said="what the idea does"),
         dropped("example", "example", block(_IDEA, "example", directive=found.directive), said="the example of the idea"),
-        dropped("reasons", "advice", reasons, said=advice),
+        dropped("reasons", "advice", reasons, said="why it was chosen and what to mind"),
         dropped("alternatives", "alternatives", others, said="other ideas"),
     ]
 
@@ -192,7 +192,7 @@ def _other(node: Node, context: Context, task: Task) -> Part:
     def shown(text: str) -> str:
         return block(_SITUATION, "other", line=facts.other(node, context.baseline), source=text, language=language(task))
 
-    head = outline(source, task)
+    head = outline(source, language(task))
     said = f"the source of attempt {node.number}"
     outlined = (Cut(stage="outlines", text=shown(head), said=f"{said} but for an outline"),) if head else ()
     rest = (Cut(stage="other kernels", text=shown(""), said=said), Cut(stage="other kernels", text="", said=f"attempt {node.number}"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from kernelsearch.model import Form, Task
 from kernelsearch.propose.budget import Cut, Part
 from kernelsearch.source import device_functions, functions, kernels
 
@@ -16,9 +15,8 @@ def counted(name: str, stage: str, total: int, shown: Callable[[int], str], *, w
     """What has `total` lines and loses them one by one; `shown` is the section with so many of them. Empty without any."""
     if not total:
         return Part(name=name, text="")
-    cuts = tuple(
-        Cut(stage=stage, text=shown(left) if left else "", said=f"{total - left} of {total} {what}") for left in range(total - 1, -1, -1)
-    )
+    fewer = (Cut(stage=stage, text=shown(left), said=f"{total - left} of {total} {what}") for left in range(total - 1, 0, -1))
+    cuts = (*fewer, Cut(stage=stage, text="", said=what))
     return Part(name=name, text=shown(total), cuts=cuts)
 
 
@@ -32,9 +30,9 @@ def begun(stage: str, shown: Callable[[int], str], lengths: Sequence[int], *, wh
     return tuple(Cut(stage=stage, text=shown(length), said=f"{what} after {length:,} characters") for length in lengths)
 
 
-def outline(source: str, task: Task) -> str:
+def outline(source: str, language: str) -> str:
     """What a program consists of, without how it is done: the heads of its functions; empty where none are found."""
-    if task.form is Form.TORCH:
+    if language == "python":
         return "\n".join(line.rstrip() for line in _PYTHON.findall(source))
     data = source.encode("utf-8", "surrogatepass")
     found = sorted((*kernels(source), *device_functions(source), *functions(source)), key=lambda each: each.start)
