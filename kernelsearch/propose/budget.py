@@ -118,7 +118,7 @@ def fit(page: Page, limit: int | None, notice: Callable[[Sequence[str]], str]) -
         least = min(least, tokens)
     raise PromptTooLong(
         f"a prompt for this kernel takes some {least:,.0f} tokens (estimated) with all left out that may be, and prompt_tokens is "
-        f"{limit:,}: allow at least that, or begin with a shorter source"
+        f"{limit:,}: allow more than that, or begin with a shorter source"
     )
 
 

@@ -35,7 +35,7 @@ def _notes(task: Task) -> Part:
         return block(_SYSTEM, "notes", notes=task.notes if len(task.notes) <= most else f"{task.notes[:most]}\n… (cut)")
 
     what, stage = "the notes of the task", "task notes"
-    cuts = (*begun(stage, shown, (2_000, 500), what=what), Cut(stage=stage, text="", said=what))
+    cuts = (*begun(stage, shown, (2_000, 1_000, 500, 250), what=what), Cut(stage=stage, text="", said=what))
     return Part(name="task notes", text=shown(len(task.notes)), cuts=cuts)
 
 
