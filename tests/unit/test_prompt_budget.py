@@ -181,8 +181,13 @@ def test_what_is_never_cut_is_there_at_the_least():
 def test_sections_go_in_the_stated_order():
     whole = size(prompt(full(), None))
     sections: list[str] = []
+    before = prompt(full(), None).account.sections
     for limit in range(whole, least(full()) - 1, -10):
-        account = prompt(full(), limit).account
+        written = prompt(full(), limit)
+        account = written.account
+        assert size(written) == account.tokens <= limit
+        assert all(ours.tokens <= theirs.tokens for ours, theirs in zip(account.sections, before, strict=True))
+        before = account.sections
         sections += [section.name for section in account.sections if section.cut and section.name not in sections]
     first = [name for name in sections if name not in ("attempt 1", "attempt 4")]
     assert sections[:2] == ["attempt 4", "attempt 1"]
@@ -205,6 +210,7 @@ def test_the_oldest_attempts_and_the_least_telling_lessons_go_first():
     assert any("try 25:" in text and "try 20:" not in text for text in told)
     assert any("gained: unroll" in text and "failed: tensor cores" not in text for text in told)
     assert all("try 25:" in text for text in told if "try 20:" in text)
+    assert any("bottleneck: uncoalesced" in text and "DRAM: 21 %" not in text for text in told)
     assert any("strided loads" in text and "1. rows" not in text for text in told)
     assert any("One warp a row" in text and "Rows are short" not in text for text in told)
 
