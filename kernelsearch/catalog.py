@@ -22,6 +22,18 @@ from kernelsearch.model import BanditSettings, Calibration, Directive, Hardware,
 TASK_FILE = "task.toml"
 _SUITE_FILE = "suite.toml"
 
+# GPU names as the driver gives them, to profiles/hardware; the first match counts.
+_GPUS = (
+    (r"\bG?B200\b", "b200"),
+    (r"\bG?H200\b", "h200"),
+    (r"\bH100\b", "h100"),
+    (r"\bA100\b", "a100"),
+    (r"\bL40S\b", "l40s"),
+    (r"\bL4\b", "l4"),
+    (r"\bRTX 5090\b", "rtx5090"),
+    (r"\bRTX 4090\b", "rtx4090"),
+)
+
 
 def task(ref: str) -> Task:
     """The task called `ref`: a task file, a folder with a `task.toml`, or a catalogue name."""
@@ -36,7 +48,7 @@ def task(ref: str) -> Task:
     if len(matching) > 1:
         raise UsageError(f"task {ref!r} is in more than one suite: say {' or '.join(matching)}")
     if not matching:
-        raise UsageError(f"no file or folder {ref!r}, and {_unknown('task', ref, names())}")
+        raise UsageError(_no_task(ref))
     return _load(paths.data("tasks") / matching[0] / TASK_FILE)
 
 
@@ -45,17 +57,38 @@ def tasks(ref: str) -> tuple[Task, ...]:
 
     Raises `UsageError` when there is none, or when two have one name.
     """
-    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
-    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+    files = task_files(ref)
+    if files is None:
         return (task(ref),)
-    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
-    if not files:
-        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
     found = tuple(sorted((_load(file) for file in files), key=lambda t: (t.suite, t.name)))
     labels = [f"{t.suite}/{t.name}" for t in found]
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
-        raise UsageError(f"{folder}: more than one task is called {doubled[0]}")
+        raise UsageError(f"{ref}: more than one task is called {doubled[0]}")
     return found
+
+
+def _no_task(ref: str) -> str:
+    """What to say where no task is called `ref`. There are too many to name them all."""
+    every, of_suites = names(), ", ".join(suites())
+    if ref in suites():
+        count = sum(name.startswith(f"{ref}/") for name in every)
+        return f"{ref} is a suite of {count} tasks: name one of them, as `kernelsearch tasks {ref}` lists them"
+    called = {name: name if "/" in ref else name.partition("/")[2] for name in every}
+    close = difflib.get_close_matches(ref, sorted(set(called.values())), n=2, cutoff=0.6)
+    meant = [name for word in close for name in every if called[name] == word] or [name for name in every if ref in name][:3]
+    hint = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return f"no file or folder {ref!r}, and no task is called {ref!r}; {hint}suites: {of_suites}; `kernelsearch tasks` lists their tasks"
+
+
+def task_files(ref: str) -> tuple[Path, ...] | None:
+    """The task files of a suite or folder, unread; None for what is a single task, or no task. Raises `UsageError` when there is none."""
+    folder = Path(ref) if Path(ref).is_dir() else paths.data("tasks") / ref
+    if not folder.is_dir() or (folder / TASK_FILE).is_file():
+        return None
+    files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
+    if not files:
+        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
+    return tuple(files)
 
 
 def names() -> tuple[str, ...]:
@@ -76,10 +109,20 @@ def hardware(name: str) -> Hardware:
     return codec.hardware_from_toml(read(file), where=str(file))
 
 
+def profile_name(gpu: str) -> str | None:
+    """The hardware profile for a GPU of this name, as drivers spell it; None when we have none."""
+    return next((profile for pattern, profile in _GPUS if re.search(pattern, gpu)), None)
+
+
 def hardware_of(device: str, named: str = "") -> Hardware | None:
-    """The profile behind a recorded device: the one that was named then, else that of the GPU in the device's name, if there is one."""
+    """The profile behind a recorded device: the one that was named then, else that of the GPU in the device's name, if there is one.
+
+    An emulated device bears the name of the profile that it models, a real one that which its driver gives it.
+    """
     if named:
         return hardware(named)
+    if (known := profile_name(device)) is not None:
+        return hardware(known)
     return next((found for name in profile_names("hardware") if (found := hardware(name)).name in device), None)
 
 

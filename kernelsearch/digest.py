@@ -36,13 +36,18 @@ def _canonical(value: object) -> str:
     if isinstance(value, enum.Enum):
         return repr(value.value)
     if dataclasses.is_dataclass(value):
-        fields = (f"{f.name}={_canonical(getattr(value, f.name))}" for f in dataclasses.fields(value) if f.metadata.get("identity", True))
+        fields = (f"{f.name}={_canonical(getattr(value, f.name))}" for f in dataclasses.fields(value) if _counts(f, getattr(value, f.name)))
         return f"{type(value).__name__}({','.join(fields)})"
     if isinstance(value, tuple):
         return f"({','.join(_canonical(item) for item in value)})"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in sorted(value)) + "}"
     return repr(value)
+
+
+def _counts(declared: dataclasses.Field[object], value: object) -> bool:
+    """Whether a field is part of what makes two things the same."""
+    return declared.metadata.get("identity", True) and not (declared.metadata.get("came_later", False) and value == declared.default)
 
 
 def baseline(of: Task) -> Candidate:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from kernelsearch import diagnose, digest, guard, measure, verify
 from kernelsearch.device import held
 from kernelsearch.lab import Lab
+from kernelsearch.measure.contest import OUTRUN, Contest
 from kernelsearch.model import (
     Build,
     Candidate,
@@ -72,11 +73,21 @@ def none_known(code: str) -> None:
     """No candidate was judged before."""
 
 
-def evaluate(candidate: Candidate, task: Task, lab: Lab, incumbent: Incumbent | None = None, *, known: Known = none_known) -> Evaluation:
+def evaluate(
+    candidate: Candidate,
+    task: Task,
+    lab: Lab,
+    incumbent: Incumbent | None = None,
+    *,
+    known: Known = none_known,
+    contest: Contest | None = None,
+) -> Evaluation:
     """Judge `candidate`, or give the evaluation of one that was compiled to the same code and is `known`.
 
-    Raises only what is not the candidate's fault: `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`."""
-    return _judge(_Trail(candidate, task, lab), incumbent, known)
+    `contest` is that of the run, whose other candidates are judged at the same time. Raises only what is not the candidate's fault:
+    `SandboxBroken`, `DeviceLost`, `ToolMissing`, `UsageError`.
+    """
+    return _judge(_Trail(candidate, task, lab, contest=contest or Contest()), incumbent, known)
 
 
 def examine(candidate: Candidate, task: Task, lab: Lab, *, until: str, watch: Callable[[str], None]) -> Evaluation | Halfway:
@@ -111,7 +122,7 @@ def _passed(trail: _Trail, incumbent: Incumbent | None, known: Known) -> Evaluat
     measurement = _tried(build, trail)
     if incumbent is not None and measure.ahead(measurement, incumbent.measurement):
         with trail.stage("confirm"):
-            _confirm(build, measurement, incumbent, trail)
+            _contend(build, measurement, incumbent, trail)
     with trail.stage("profile"):
         trail.profile = _profiled(build, measurement, incumbent, trail)
     return None
@@ -185,6 +196,17 @@ def _timed(build: Build, rival: Build | None, trail: _Trail, again: str = "", *,
     return timed.measurement
 
 
+def _contend(build: Build, first: Measurement, incumbent: Incumbent, trail: _Trail) -> None:
+    """A second trial, unless another candidate of the run has shown meanwhile that this one cannot become the best."""
+    with trail.contest.turn(first) as worth:
+        if not worth:
+            trail.unsanitised = OUTRUN
+            return
+        _confirm(build, first, incumbent, trail)
+        if trail.confirmation is not None and trail.confirmation.held:
+            trail.contest.held(first)
+
+
 def _confirm(build: Build, first: Measurement, incumbent: Incumbent, trail: _Trail) -> None:
     """A second trial of what looks faster than anything before: sanitised, in fresh processes, on fresh contents, against the incumbent."""
     task, lab = trail.task, trail.lab
@@ -213,6 +235,7 @@ class _Trail:
     lab: Lab
     watch: Callable[[str], None] | None = None
     until: str = STAGES[-1]
+    contest: Contest = field(default_factory=Contest)
     findings: tuple[Finding, ...] = ()
     build: Build | None = None
     checks: tuple[Check, ...] = ()

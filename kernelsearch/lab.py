@@ -10,7 +10,7 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import catalog, paths
-from kernelsearch.device import NAMES, ON_GPU, open_device
+from kernelsearch.device import ON_GPU, open_device, split
 from kernelsearch.device.base import Device
 from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model import Environment, Hardware, MetricSet
@@ -59,23 +59,23 @@ def open_lab(
     calibrated: bool = True,
     energy: bool = False,
 ) -> Lab:
-    """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none.
+    """A lab on `device`: "auto" takes the first NVIDIA GPU, and the emulated device when there is none; "cuda:1" the second.
 
     `hardware` names a profile: the GPU to model, or the peaks to hold a real one against. `calibrated`: with what was measured on that
     very GPU, if anything was. `energy`: see `Lab`. Without a `secret` one is drawn.
     Raises `ToolMissing` for what the machine lacks, `UsageError` for unknown names.
     """
-    if device not in ("auto", *NAMES):
-        raise UsageError(f"unknown device {device!r}; one of auto, {', '.join(NAMES)}")
+    if device != "auto":
+        split(device)
     metric_set = catalog.metric_set(metrics)
     sandbox = open_sandbox(unsafe=unsafe)
-    name, profile = _choose(device, hardware, calibrated)
-    toolchain, compiler = _toolchains(name, profile, sandbox)
+    name, ordinal, profile = _choose(device, hardware, calibrated)
+    toolchain, compiler = _toolchains(name, profile, sandbox, build_cache())
     scratch = paths.new_scratch()
     with ExitStack() as unless_opened:
         unless_opened.callback(paths.drop_scratch, scratch)
         support = None if compiler is None or name not in ON_GPU else compiler.cubin(paths.data("sandbox") / "runner" / "support.cu")
-        opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile, support=support)
+        opened = open_device(name, sandbox=sandbox, scratch=scratch, hardware=profile, ordinal=ordinal, support=support)
         unless_opened.pop_all()
     facts = {"kernelsearch": kernelsearch.__version__, "python": platform.python_version(), "toolchain": toolchain.name, **opened.facts}
     facts |= {name: text for name, text in sandbox.walls.items() if name != "level"}
@@ -97,36 +97,50 @@ def open_lab(
 
 def hardware_for(device: str, hardware: str) -> Hardware:
     """The hardware that a lab on `device` would have, without opening one. Raises as `open_lab` does."""
-    return _choose(device, hardware, True)[1]
+    return _choose(device, hardware, True)[2]
 
 
-def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, Hardware]:
+def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, int, Hardware]:
+    """The device's short name, which GPU it is on, and the hardware."""
     if device == "emulated":
-        return device, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
+        return device, 0, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
     if device == "host":
         from kernelsearch.device.host import unbounded
 
-        return device, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
-    from kernelsearch.device.nvml import detect, profile_name
+        return device, 0, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
+    from kernelsearch.device.nvml import detect
 
     found = detect()
     if not found:
         if device == "auto":
-            return "emulated", catalog.hardware(hardware or MODELLED_BY_DEFAULT)
+            return "emulated", 0, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
         raise ToolMissing(f"device {device!r} needs an NVIDIA GPU with its driver, and none was found; use --device emulated")
-    profile = hardware or profile_name(found[0].name)
+    name, ordinal = ("cuda", 0) if device == "auto" else split(device)
+    if ordinal >= len(found):
+        there = ", ".join(f"{gpu.ordinal} ({gpu.name})" for gpu in found)
+        raise UsageError(f"there is no GPU {ordinal} for --device {device}; those that may be used: {there}")
+    gpu = found[ordinal]
+    profile = hardware or catalog.profile_name(gpu.name)
     if not profile:
-        raise UsageError(f"no profile in profiles/hardware/ fits {found[0].name}; name the nearest one with --hardware, or write one")
+        raise UsageError(f"no profile in profiles/hardware/ fits {gpu.name}; name the nearest one with --hardware, or write one")
     stated = catalog.hardware(profile)
-    peaks = catalog.calibrated(stated, found[0].uuid, found[0].driver) if calibrated else stated
-    return ("cuda" if device == "auto" else device), peaks
+    return name, ordinal, catalog.calibrated(stated, gpu.uuid, gpu.driver) if calibrated else stated
 
 
-def _toolchains(device: str, hardware: Hardware, sandbox: Sandbox) -> tuple[Toolchain, NvccToolchain | None]:
+def build_cache() -> Path:
+    """Where labs of this user on this machine keep what was built."""
+    return paths.cache() / "build"
+
+
+def open_toolchain(device: str, hardware: Hardware, *, cache: Path, unsafe: bool) -> Toolchain:
+    """What builds candidates for a lab on `device` with `hardware`, here, where that device need not be. Raises as `open_lab` does."""
+    return _toolchains(device, hardware, open_sandbox(unsafe=unsafe), cache)[0]
+
+
+def _toolchains(device: str, hardware: Hardware, sandbox: Sandbox, cache: Path) -> tuple[Toolchain, NvccToolchain | None]:
     """What builds candidates for `device`, and the nvcc that there is."""
     from kernelsearch.toolchain.locate import find_nvcc
 
-    cache = paths.cache() / "build"
     nvcc = find_nvcc()
     on_gpu = device in ON_GPU
     compiler = None if nvcc is None else NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=hardware.arch, witness=not on_gpu)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,19 +30,32 @@ _REAP_S = 30.0  # a process may sit in a driver call while a GPU drains; beyond 
 # A box dies with the *thread* that started it (PR_SET_PDEATHSIG), so those that outlive a call are started by one lasting thread.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
-_kept_free: set[int] = set()
+
+def _nothing() -> Collection[int]:
+    return ()
 
 
-def keep_free(cpus: Collection[int]) -> None:
-    """Children started from now on stay off these CPUs, unless they choose otherwise themselves."""
-    _kept_free.update(cpus)
+_kept_free: Callable[[], Collection[int]] = _nothing
+
+
+def keep_free(kept: Callable[[], Collection[int]]) -> None:
+    """Children started from now on stay off the CPUs that `kept` names at that moment, unless they choose otherwise themselves."""
+    global _kept_free
+    _kept_free = kept
+
+
+def stay_off() -> None:
+    """The same for this thread, and for threads that it starts."""
+    own = os.sched_getaffinity(0)
+    if (rest := own - set(_kept_free())) and rest != own:
+        os.sched_setaffinity(0, rest)
 
 
 @contextlib.contextmanager
 def _elsewhere() -> Iterator[None]:
     """A child may run where the thread that starts it may."""
     own = os.sched_getaffinity(0)
-    rest = own - _kept_free
+    rest = own - set(_kept_free())
     if not rest or rest == own:
         yield
         return

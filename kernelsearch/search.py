@@ -10,7 +10,7 @@ import datetime
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import admission, catalog, digest
-from kernelsearch.errors import BaselineFailed, UsageError
+from kernelsearch.chosen import Tools, resolved
+from kernelsearch.errors import BaselineFailed, KernelSearchError, UsageError
 from kernelsearch.events import Ended, Event, NodeDone, Noted, Result, Started, Warned, Watch
 from kernelsearch.llm.recording import ANSWERS
 from kernelsearch.model import (
@@ -38,7 +39,6 @@ from kernelsearch.model import (
 from kernelsearch.playbook import Chooser
 from kernelsearch.propose import allotment_of, open_proposer, recorded
 from kernelsearch.propose.allot import Allotment
-from kernelsearch.propose.base import Proposer
 from kernelsearch.propose.book import book, check_chooser, open_chooser
 from kernelsearch.propose.forecast import at_start
 from kernelsearch.propose.lessons import Lessons
@@ -47,9 +47,8 @@ from kernelsearch.store.inbox import Inbox
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.reports import take_over
 from kernelsearch.store.rundir import Header, RunFolder
-from kernelsearch.strategy import AUTO, choose, open_strategy
+from kernelsearch.strategy import open_strategy
 from kernelsearch.strategy.base import Strategy
-from kernelsearch.strategy.rooted import rooted
 from kernelsearch.workers.base import Request, Site, Worker
 from kernelsearch.workers.by_hand import ByHand
 from kernelsearch.workers.consent import Ask, Desk, undecided
@@ -59,6 +58,7 @@ from kernelsearch.workers.local import LocalWorker
 from kernelsearch.workers.sites import open_site
 
 __all__ = [
+    "STOPPED",
     "Ended",
     "Event",
     "NodeDone",
@@ -68,12 +68,14 @@ __all__ = [
     "Started",
     "Warned",
     "Watch",
+    "baseline_message",
     "judge_added",
     "optimize",
     "resume",
     "search",
 ]
 
+STOPPED = "stopped by the user"  # why a run ended that was told to
 _LOOK_S = 0.2  # how often a waiting run looks whether it was told to stop
 _GRACE_S = 10.0  # how long attempts under way may take to finish when a run is over; what they cost is then still recorded
 
@@ -121,7 +123,7 @@ def search(run: Run, strategy: Strategy, worker: Worker, journal: Journal) -> st
         if not pending and not added:
             return ended or "nothing left to try"
         if (done := _wait(pending | added, run, clock)) is None:
-            return _over(run, journal, clock, len(pending)) or "stopped by the user"
+            return _over(run, journal, clock, len(pending)) or STOPPED
         pending, added = pending - done, added - done
         for future in done:
             _record(future.result(), run, strategy, journal, clock, pending=len(pending))
@@ -157,7 +159,7 @@ def _tell(node: Node, run: Run, strategy: Strategy, journal: Journal) -> None:
 def _over(run: Run, journal: Journal, clock: _Clock, pending: int) -> str | None:
     """Why no further attempt may begin; None when one may."""
     if run.stop.is_set():
-        return "stopped by the user"
+        return STOPPED
     spent = run.budget.spent(replace(journal.totals, seconds=clock.seconds()), pending, run.expected)
     return f"budget reached: {spent}" if spent else None
 
@@ -194,7 +196,7 @@ def _record(attempt: Attempt, run: Run, strategy: Strategy, journal: Journal, cl
     if journal.best is not None:
         run.watch(NodeDone(node=node, best=journal.best, totals=journal.totals, pending=pending))
     elif node.number == 0:
-        raise BaselineFailed(_baseline_message(node))
+        raise BaselineFailed(baseline_message(node))
 
 
 def _moved(attempt: Attempt, journal: Journal) -> str | None:
@@ -214,7 +216,8 @@ def _reward(attempt: Attempt, journal: Journal, rewards: RewardProfile) -> Rewar
     return None if baseline is None else score(attempt.evaluation, baseline, rewards)
 
 
-def _baseline_message(node: Node) -> str:
+def baseline_message(node: Node) -> str:
+    """What is wrong with a baseline that does not pass."""
     if node.evaluation is None:
         return f"the kernel to start from could not be judged: {node.attempt.detail}"
     verdict, detail = node.evaluation.verdict, node.evaluation.detail.strip()
@@ -238,8 +241,8 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
     Raises `BaselineFailed` when the task's own kernel does not pass; the folder is kept with that one node.
     """
     check_chooser(spec.playbook)
-    spec = replace(_resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
-    tools = _Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
+    spec = replace(resolved(spec), task=digest.task(task), task_name=task.name, secret=spec.secret or secrets.token_hex(16))
+    tools = Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     heard = Heard(lambda text: watch(Warned(text=text)))
     with closing(open_site(spec, heard.say, energy=tools.energy)) as site:
         at_start(task, site.hardware, spec.proposer, spec.proposer_options)  # a prompt that is too long leaves nothing behind either
@@ -256,18 +259,25 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
 
 
 def resume(
-    folder: Path, *, budget: Budget | None = None, worker: str = "", watch: Watch, stop: threading.Event, ask: Ask | None = None
+    folder: Path,
+    *,
+    budget: Budget | None = None,
+    worker: str = "",
+    device: str = "",
+    watch: Watch,
+    stop: threading.Event,
+    ask: Ask | None = None,
 ) -> Result:
-    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts. So does `worker`. `ask` is as for
-    `optimize`.
+    """Go on with the run in `folder`; `budget` replaces the old one, and what was spent before counts. So do `worker` and `device`.
+    `ask` is as for `optimize`.
 
     A damaged journal is cut back to its whole lines, which is announced.
     """
     with closing(RunFolder.open_for_writing(folder)) as home:
         _repair(home, watch)
-        tools = _Tools.of(home.spec, home.journal.totals, home.header.rewards)
+        tools = Tools.of(home.spec, home.journal.totals, home.header.rewards)
         heard = Heard(lambda text: watch(Warned(text=text)))
-        with closing(_site_again(home, worker, watch, heard, stop, energy=tools.energy)) as site:
+        with closing(_site_again(home, _judged_by(home.spec, worker, device), watch, heard, stop, energy=tools.energy)) as site:
             return _search_in(home, site, tools, budget or home.spec.budget, _Session(watch=watch, heard=heard, stop=stop, ask=ask))
 
 
@@ -279,11 +289,9 @@ def judge_added(folder: Path, *, watch: Watch) -> None:
     with closing(RunFolder.open_for_writing(folder)) as home:
         _repair(home, watch)
         rewards = home.header.rewards or catalog.reward_profile(home.spec.reward)
-        tools = _Tools(
-            proposer=open_proposer("rules", options={}), strategy=open_strategy("best-of-n", seed=0, options={}), rewards=rewards
-        )
+        tools = Tools(proposer=open_proposer("rules", options={}), strategy=open_strategy("best-of-n", seed=0, options={}), rewards=rewards)
         heard, stop = Heard(lambda text: watch(Warned(text=text))), threading.Event()
-        with closing(_site_again(home, "", watch, heard, stop, energy=tools.energy)) as site:
+        with closing(_site_again(home, home.spec, watch, heard, stop, energy=tools.energy)) as site:
             _search_in(home, site, tools, Budget(candidates=0), _Session(watch=watch, heard=heard, stop=stop, asking=False))
 
 
@@ -293,9 +301,13 @@ def _repair(home: RunFolder, watch: Watch) -> None:
         watch(Warned(text=f"{damage}. Going on from those; the rest was moved to {aside}"))
 
 
-def _site_again(home: RunFolder, worker: str, watch: Watch, heard: Heard, stop: threading.Event, *, energy: bool) -> Site:
+def _judged_by(spec: RunSpec, worker: str, device: str) -> RunSpec:
+    return replace(spec, worker=worker or spec.worker, device=device or spec.device)
+
+
+def _site_again(home: RunFolder, spec: RunSpec, watch: Watch, heard: Heard, stop: threading.Event, *, energy: bool) -> Site:
     """Where the run's candidates are judged, ready; that it is another device than before is announced."""
-    site = open_site(replace(home.spec, worker=worker or home.spec.worker), heard.say, energy=energy)
+    site = open_site(spec, heard.say, energy=energy)
     try:
         site.begin(home.task, lambda: heard.stopped(stop))
         if site.environment.device != home.environment.device:
@@ -305,14 +317,6 @@ def _site_again(home: RunFolder, worker: str, watch: Watch, heard: Heard, stop: 
         site.close()
         raise
     return site
-
-
-def _resolved(spec: RunSpec) -> RunSpec:
-    """With the name of a strategy where the choice was left to us, so that a resumed run goes on with the same one."""
-    if spec.strategy != AUTO:
-        return spec
-    name, reason = choose(spec.budget, parallel=spec.parallel, proposer=spec.proposer)
-    return replace(spec, strategy=name, strategy_reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,42 +330,11 @@ class _Session:
     asking: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tools:
-    """What a specification names."""
-
-    proposer: Proposer
-    strategy: Strategy
-    rewards: RewardProfile
-
-    @property
-    def energy(self) -> bool:
-        """Whether candidates are scored by energy, which is measured for that alone."""
-        return bool(self.rewards.weights.get("energy"))
-
-    @classmethod
-    def of(cls, spec: RunSpec, spent: Totals, rewards: RewardProfile | None = None) -> _Tools:
-        """`rewards`: what the run began with, where that was recorded."""
-        return cls(
-            proposer=open_proposer(spec.proposer, options=_proposer_options(spec, spent), roles=spec.roles),
-            strategy=rooted(open_strategy(spec.strategy, seed=spec.seed, options=spec.strategy_options), spec.thoughts, seed=spec.seed),
-            rewards=rewards or catalog.reward_profile(spec.reward),
-        )
-
-
-def _proposer_options(spec: RunSpec, spent: Totals) -> Mapping[str, str]:
-    """A resumed replay goes on behind the answers that were used up, and those that were skipped from the start."""
-    if spec.proposer.startswith("replay:") and spent.usage.calls:
-        before = spec.proposer_options.get("skip", "0")
-        return {**spec.proposer_options, "skip": str(spent.usage.calls + (int(before) if before.isdigit() else 0))}
-    return spec.proposer_options
-
-
 def _guidance(home: RunFolder, watch: Watch) -> Guidance:
     return Guidance(home.path, home.spec.proposer, note=lambda text: watch(Noted(text=text)), warn=lambda text: watch(Warned(text=text)))
 
 
-def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, session: _Session) -> Result:
+def _search_in(home: RunFolder, site: Site, tools: Tools, budget: Budget, session: _Session) -> Result:
     spec, journal, watch = replace(home.spec, budget=budget), home.journal, session.watch
     forecast = at_start(home.task, site.hardware, spec.proposer, spec.proposer_options, roles=spec.roles)
     watch(Started(task=home.task, environment=site.environment, spec=spec, folder=home.path, nodes=home.nodes, forecast=forecast))
@@ -377,7 +350,7 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, sessi
 
     run = Run(
         budget=budget,
-        parallel=spec.parallel,
+        parallel=spec.parallel * site.places,
         rewards=tools.rewards,
         watch=watch,
         stop=session.stop,
@@ -393,7 +366,15 @@ def _search_in(home: RunFolder, site: Site, tools: _Tools, budget: Budget, sessi
         by_hand=ByHand(Inbox(home.path), digest.task(home.task), lambda text: watch(Warned(text=text))),
     )
     worker = LocalWorker(task=home.task, site=site, proposer=recorded(tools.proposer, home.path / ANSWERS), desk=desk)
-    with closing(worker):
-        ended = search(run, tools.strategy, worker, journal)
+    try:
+        with closing(worker):
+            ended = search(run, tools.strategy, worker, journal)
+    except KernelSearchError as error:
+        home.end(str(error), failed=True)
+        raise
+    if session.asking or home.earlier is None:
+        home.end(ended)
+    else:  # what was added to a run that had ended has not changed why
+        home.end(home.earlier.reason, failed=home.earlier.failed)
     watch(Ended(reason=ended))
     return Result(folder=home.path, baseline=journal.nodes[0], best=journal.best or journal.nodes[0], totals=journal.totals, ended=ended)

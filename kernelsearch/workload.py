@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelsearch import contents, digest
+from kernelsearch import contents, digest, oracle
 from kernelsearch.contents import STORED, Recipe
 from kernelsearch.device.base import Call, Job, Mode, Sample, Scalar, Tensor
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Arg, Build, Case, Distribution, DType, Form, Task
+from kernelsearch.model import Arg, Build, Case, Distribution, DType, Form, Reference, Task
 from kernelsearch.model.expression import Number
 from kernelsearch.store.files import write_once
 
@@ -230,6 +230,8 @@ def call_reference(task: Task, function: str, *args: object, **named: object) ->
     if task.reference is None:
         raise ValueError(f"task {task.name!r} has no reference")
     name = reference_name(task)
+    if task.reference.program:
+        return _of_program(task.reference, function, name, args, named)
     called: Callable[..., object] | None = reference_functions(task.reference.source, name).get(function)
     if called is None:
         raise UsageError(f"{name}: no function {function!r} in it")
@@ -238,6 +240,15 @@ def call_reference(task: Task, function: str, *args: object, **named: object) ->
             return called(*args, **named)
     except _REFERENCE_ERRORS as error:
         raise UsageError(f"{name}{line_of(error, name)}: {function} raised {type(error).__name__}: {error}") from error
+
+
+def _of_program(reference: Reference, function: str, where: str, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Array]:
+    """A program's inputs, called as `(rng, sizes, distribution)`, of which it knows one only; or its outputs."""
+    if function == reference.inputs:
+        rng, sizes, _ = args
+        return oracle.drawn(reference.source, int(rng.integers(1 << 62)), sizes, where=where)
+    arrays = {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
+    return oracle.computed(reference.source, arrays, {name: value for name, value in named.items() if name not in arrays}, where=where)
 
 
 def reference_name(task: Task) -> str:

@@ -9,6 +9,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "servers"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-tasks", action="store_true", help="try every task of the suites, not only a sample; takes some ten minutes of CPU"
+    )
+
+
 @pytest.fixture(autouse=True)
 def no_models_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may find a real key or pass through a proxy."""

@@ -14,11 +14,13 @@ from kernelsearch.admission.setting import Setting
 from kernelsearch.device.base import POISON
 from kernelsearch.model import Arg
 from kernelsearch.verify.compare import as_rows, rms_rows
+from kernelsearch.verify.tolerance import unit_roundoff
 from kernelsearch.workload import Array, encode
 
 Change = Callable[[Setting, Arg], bytes | str]
 
 _SMALL = 0.01  # the relative size of errors that are small and yet no rounding
+_BETWEEN = 8  # units of roundoff that are none either, where terms of sums may be rounded on their way
 _TILE = 16  # a tile is this part of the output
 
 
@@ -101,13 +103,16 @@ def _transposed(values: Array) -> Array | str:
     return np.swapaxes(values, -1, -2) if square else "not square"
 
 
-def _one_wrong(values: Array) -> Array:
+def _one_wrong(setting: Setting, arg: Arg) -> bytes:
+    values = setting.expected[arg.name].values
     changed, at = values.copy(), values.size // 2
     if values.dtype.kind != "f":
         changed.reshape(-1)[at] += 1
-        return changed
-    changed.reshape(-1)[at] += _SMALL * (rms_rows(values)[at // values.shape[-1]] + abs(values.reshape(-1)[at]))
-    return changed
+    else:
+        through = setting.task.tolerance.through
+        small = max(_SMALL, _BETWEEN * unit_roundoff(through)) if through else _SMALL
+        changed.reshape(-1)[at] += small * (rms_rows(values)[at // values.shape[-1]] + abs(values.reshape(-1)[at]))
+    return setting.encoded({arg.name: changed})[arg.name]
 
 
 def _scaled(values: Array) -> Array:
@@ -134,7 +139,7 @@ CHANGES: dict[str, Change] = {
     "first 1/64 only": _from_values(_first(64)),
     "last row not written": _unwritten(_last_row),
     "last tile not written": _unwritten(_last_tile),
-    "one element wrong": _from_values(_one_wrong),
+    "one element wrong": _one_wrong,
     "rows permuted": _from_values(_permuted),
     "transposed": _from_values(_transposed),
     "x 1.01": _from_values(_scaled),

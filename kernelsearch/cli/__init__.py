@@ -22,6 +22,7 @@ from kernelsearch.report.words import clean
 # in the order of use
 COMMANDS = (
     *("init", "synthesize", "prompt", "optimize", "resume", "hint", "add", "worker", "spool", "evaluate", "bench"),
+    *("compare", "watch"),
     *("report", "explain", "rescore", "roles", "export", "playbook", "tasks", "calibrate", "doctor", "mcp"),
 )
 INTERRUPTED = 130  # as a shell says it of a process ended by Ctrl-C

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelsearch import llm, paths, process, sanitizer
+from kernelsearch import catalog, llm, paths, process, sanitizer
 from kernelsearch.device import nvml
-from kernelsearch.device.nvml import GpuInfo, detect, profile_name
+from kernelsearch.device.nvml import GpuInfo, detect
 from kernelsearch.errors import LlmError, ToolMissing
 from kernelsearch.nsight import find_ncu
 from kernelsearch.sandbox import open_sandbox
@@ -48,6 +48,7 @@ def all_checks() -> Iterator[Line]:
     yield from _profiler(gpus)
     yield from _sanitizer()
     yield from _torch()
+    yield _ray()
     yield from _models()
 
 
@@ -129,11 +130,11 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
         group="GPU",
         name="GPU",
         ok=bool(gpus),
-        text="; ".join(f"{gpu.name} ({gpu.arch}, driver {gpu.driver})" for gpu in gpus) or "no NVIDIA GPU with a driver",
+        text="; ".join(_called(gpu, gpus) for gpu in gpus) or "no NVIDIA GPU with a driver",
         remedy="nothing to do: searches run on the emulated device, with modelled times",
     )
     for gpu in gpus:
-        if profile_name(gpu.name) is None:
+        if catalog.profile_name(gpu.name) is None:
             yield Line(
                 group="GPU",
                 name="peaks",
@@ -149,11 +150,16 @@ def _gpu(gpus: list[GpuInfo]) -> Iterator[Line]:
         )
 
 
+def _called(gpu: GpuInfo, among: list[GpuInfo]) -> str:
+    """What it is, and by what name to choose it where there is a choice."""
+    return f"{f'cuda:{gpu.ordinal} is ' if len(among) > 1 else ''}{gpu.name} ({gpu.arch}, driver {gpu.driver})"
+
+
 def _watched(gpu: GpuInfo) -> Iterator[Line]:
     """Whether times on this GPU can be trusted to be its own, and to be told when they are not."""
     others = nvml.foreign(gpu.uuid, [os.getpid()])
     text = "; ".join(others) or "no other process seen on it"
-    yield Line(group="GPU", name="  in use", ok=not others, text=text, remedy="end it, or choose another GPU with CUDA_VISIBLE_DEVICES")
+    yield Line(group="GPU", name="  in use", ok=not others, text=text, remedy="end it, or choose another GPU with --device cuda:N")
     unseen = nvml.missing(gpu.uuid)
     yield Line(
         group="GPU",
@@ -162,6 +168,12 @@ def _watched(gpu: GpuInfo) -> Iterator[Line]:
         text="; ".join(unseen) or "clocks, throttling, memory errors and other processes",
         remedy="times are taken all the same, and each result says what is missing; pip install 'kernelsearch[gpu]' brings NVML",
     )
+
+
+def _ray() -> Line:
+    version = _version("ray")
+    text = version or "not installed; searches on the GPUs of one machine (--worker gpus) need none"
+    return Line(group="cluster", name="ray", ok=version is not None, text=text, remedy="pip install 'kernelsearch[ray]' for --worker ray")
 
 
 def _version(package: str) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from kernelsearch import catalog
+from kernelsearch import catalog, formats
 from kernelsearch.draft import Draft, draft
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.model import Form, Task
@@ -34,20 +35,21 @@ class Subject:
 def subject(ref: str, against: str | None = None) -> Subject:
     """The task behind `ref`. A bare `.cu` takes the task file beside it; where there is none, one is drafted and written.
 
-    `against`: a PyTorch problem that the `.cu` called `ref` is a launcher for.
+    `against`: a problem of others, such as a PyTorch one, that the `.cu` called `ref` is a launcher for.
     """
     path = Path(ref)
     if against is not None:
-        if path.suffix not in SOURCES or not against.endswith(PROBLEM):
-            raise UsageError(f"--task is for a CUDA source that answers a PyTorch problem ({PROBLEM}); given: {ref} and {against}")
+        if path.suffix not in SOURCES or formats.recognised(Path(against)) is None:
+            raise UsageError(
+                f"--task is for a CUDA source that answers a PyTorch problem ({PROBLEM}) or another benchmark's; given: {ref} and {against}"
+            )
         return Subject(task=task(against, launcher=path), source=path)
-    if path.suffix == PROBLEM:
-        return Subject(task=task(ref), source=path)
     if path.suffix not in SOURCES:
-        if path.is_file() and path.suffix != ".toml":
-            kinds = f"neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml) nor a PyTorch problem ({PROBLEM})"
+        known = formats.recognised(path) is not None
+        if not known and path.is_file() and path.suffix != ".toml":
+            kinds = f"neither a CUDA source ({' or '.join(SOURCES)}) nor a task file (.toml) nor a problem in a format that is read here"
             raise UsageError(f"{path}: {kinds}; rename it if it is one")
-        return Subject(task=catalog.task(ref))
+        return Subject(task=task(ref), source=path if path.suffix == PROBLEM else None)
     source = catalog.read(path)
     beside = task_file(path)
     if beside.is_file():
@@ -66,20 +68,54 @@ def subject(ref: str, against: str | None = None) -> Subject:
 
 
 def task(ref: str, *, launcher: Path | None = None) -> Task:
-    """The task called `ref`: a PyTorch problem where it ends in `.py`, else one of the catalogue's kinds.
+    """The task called `ref`: in a format of others where `formats` recognises one, else one of the catalogue's kinds.
 
-    `launcher`: a CUDA source that is to answer a PyTorch problem; the task then has that form, and the source for its baseline.
+    `launcher`: a CUDA source that is to answer a problem of others; the task then has that form, and the source for its baseline.
     """
-    if not ref.endswith(PROBLEM):
+    found = formats.recognised(Path(ref))
+    if found is None:
         return catalog.task(ref)
-    from kernelsearch.formats import kernelbench
+    if found.load is None:
+        raise UsageError(f"{ref} holds many tasks ({found.format}): name one of its files, or give all of them to `kernelsearch bench`")
+    return found.load(launcher)
 
-    return kernelbench.load(Path(ref), launcher=launcher)
+
+def listed(ref: str) -> tuple[formats.Listed, ...]:
+    """What there is in a suite, folder or file, not yet read: reading a problem of others takes long and may fail.
+
+    Raises `UsageError` where there is nothing, and for our own tasks where one of them is wrong.
+    """
+    found = formats.recognised(Path(ref))
+    if found is not None:
+        return found.listed()
+    return tuple(formats.Listed(name=own.name, suite=own.suite, read=partial(_same, own)) for own in catalog.tasks(ref))
+
+
+def answered(items: Iterable[formats.Listed], folder: Path) -> tuple[formats.Listed, ...]:
+    """Those of `items` that `folder` has a launcher for, read with it: `NAME.cu`, or the number before the name as in `23.cu`.
+
+    Raises `UsageError` where there is none at all.
+    """
+    found = []
+    for item in items:
+        names = (item.name, item.name.partition("_")[0])
+        source = next((file for name in names for suffix in SOURCES if (file := folder / f"{name}{suffix}").is_file()), None)
+        if source is not None:
+            found.append(replace(item, read=partial(item.read, launcher=source)))
+    if not found:
+        raise UsageError(f"{folder}: no launcher in it is called as a problem, such as 23_Softmax.cu or 23.cu")
+    return tuple(found)
+
+
+def _same(task: Task, launcher: Path | None = None) -> Task:
+    if launcher is not None:
+        raise UsageError(f"{task.suite}/{task.name} has a kernel of its own, so {launcher} cannot answer it: judge it with `evaluate`")
+    return task
 
 
 def tasks(ref: str) -> tuple[Task, ...]:
-    """All tasks of a suite or folder; a PyTorch problem counts as a suite of one."""
-    return (task(ref),) if ref.endswith(PROBLEM) else catalog.tasks(ref)
+    """All tasks of a suite, folder or file."""
+    return tuple(item.read() for item in listed(ref))
 
 
 def device_for(task: Task, device: str) -> tuple[str, tuple[str, ...]]:

@@ -23,7 +23,8 @@ DEFAULT_BUDGET = Budget(candidates=40, minutes=10.0)
 WORKER = click.option(
     "--worker",
     metavar="WHERE",
-    help="Where candidates are judged: local, or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
+    help="Where candidates are judged: local; gpus, or gpus:0,1, side by side on GPUs of this machine; ray, or ray:ADDRESS, on those of a "
+    "cluster; or spool:DIR, a folder that `kernelsearch worker DIR` serves elsewhere.  [default: local]",
 )
 CONFIRM = click.option("--confirm", is_flag=True, help="Show each candidate, and ask before it is built or run. Needs a terminal.")
 LAB = (
@@ -31,7 +32,7 @@ LAB = (
         "--device",
         default="auto",
         show_default=True,
-        help="auto, cuda, pycuda, emulated or host; auto takes a GPU if there is one, else emulated, and host (this CPU) for PyTorch.",
+        help="auto, cuda, pycuda, emulated or host; cuda:1 is the second GPU. auto: a GPU, else emulated, or host for PyTorch.",
     ),
     click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100."),
     click.option("--metrics", default="quick", show_default=True, help="Counters to collect for each candidate; none for no profile."),
@@ -50,7 +51,9 @@ SEARCH = (
     click.option("--strategy-option", multiple=True, metavar="NAME=NUMBER", help="Passed to the strategy: c, width, candidates …"),
     click.option("--playbook", default="bandit", show_default=True, help="bandit: one directive an attempt, by what paid; or none."),
     click.option("--reward", default="default", show_default=True, help="Reward profile by name, or the path of a .toml file of yours."),
-    click.option("--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time; 1 is reproducible."),
+    click.option(
+        "--parallel", default=1, show_default=True, type=click.IntRange(min=1), help="Attempts at a time, for each GPU; 1 is reproducible."
+    ),
     WORKER,
 )
 BUDGET = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernelsearch.model import Arg, Budget, Node, Outcome, Task, Totals
-from kernelsearch.model.run import LOCAL, SPOOL
+from kernelsearch.model.run import GPUS, LOCAL, RAY, SPOOL
 from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
 from kernelsearch.report.view import best_of
@@ -69,7 +69,7 @@ def head(started: Started) -> list[str]:
         f"{'proposer':<{NAME}}{spec.proposer} · strategy {spec.strategy} · budget {budget(spec.budget)} · seed {spec.seed}",
     ]
     if spec.worker != LOCAL:
-        lines.insert(-1, f"{'':<{NAME}}judged by the workers at {spec.worker.removeprefix(SPOOL)}")
+        lines.insert(-1, f"{'':<{NAME}}{judged_at(spec.worker)}")
     if spec.strategy_reason:
         lines.append(f"{'':<{NAME}}{spec.strategy} was chosen: {spec.strategy_reason}")
     if started.forecast is not None:
@@ -77,6 +77,16 @@ def head(started: Started) -> list[str]:
     if started.nodes:
         lines.append(f"{'resumed':<{NAME}}{words.count(len(started.nodes), 'node')} recorded before")
     return lines
+
+
+def judged_at(worker: str) -> str:
+    """Where candidates are judged, if that is not this process, by the name of the place in a specification."""
+    kind, _, rest = worker.partition(":")
+    if kind == GPUS:
+        return f"judged side by side on {f'the GPUs {rest}' if rest else 'all GPUs of this machine'}"
+    if kind == RAY:
+        return f"judged on {f'the Ray cluster at {rest}' if rest else 'a Ray cluster of this machine'}"
+    return f"judged by the workers at {worker.removeprefix(SPOOL)}"
 
 
 def expected(forecast: Forecast, limits: Budget) -> str:

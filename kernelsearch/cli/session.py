@@ -20,7 +20,7 @@ from kernelsearch.cli import health
 from kernelsearch.cli.views import View
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.model import Form, Task
-from kernelsearch.model.run import LOCAL
+from kernelsearch.model.run import GPUS, LOCAL
 from kernelsearch.report import html, words
 from kernelsearch.report.view import best_of
 from kernelsearch.search import Event, Result, Started, Warned, Watch
@@ -78,7 +78,8 @@ def _told(view: View) -> Watch:
 
     def watch(event: Event) -> None:
         view.watch(event)
-        if isinstance(event, Started) and event.spec.worker == LOCAL:  # a worker elsewhere says it there
+        # A worker elsewhere says it there. Where several GPUs of this machine are used, they are of one kind, and this is one of them.
+        if isinstance(event, Started) and event.spec.worker.partition(":")[0] in (LOCAL, GPUS):
             for text in health.remarks(event.environment, metrics=event.spec.metrics):
                 view.watch(Warned(text=text))
 

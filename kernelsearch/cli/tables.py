@@ -27,10 +27,19 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[in
         table.add_column(head, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
         table.add_row(*(Text(words.clean(cell)) for cell in row))
+    _console().print(table)
+
+
+def width() -> int:
+    """Columns that a table may take."""
+    return _console().width
+
+
+def _console() -> Console:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDE
-    console.print(table)
+    return console
 
 
 def show_tasks(tasks: Sequence[Task]) -> None:
@@ -133,35 +142,13 @@ def _show_times(measurement: Measurement, unit: str) -> None:
 
 def bench_line(row: Row, report: str) -> str:
     """Said as soon as a task is done."""
+    which = " ".join(filter(None, (f"{row.suite}/{row.task}", row.setting, f"seed {row.seed}" if row.seed else "")))
     if row.failure:
-        return words.clean(f"{row.suite}/{row.task}: {words.first_line(row.failure, 200)}")
-    return f"{row.suite}/{row.task}: {words.ratio(row.speedup)} {_interval(row)}".rstrip() + f" · {report}"
+        return words.clean(f"{which}: failed: {words.first_line(row.failure, 200)}")
+    late = ", cut off by its time limit" if row.censored else ""
+    text = f"{which}: {words.ratio(row.speedup)} {_interval(row)}".rstrip() + late
+    return words.clean(f"{text} · {report}" if report else text)
 
 
 def _interval(row: Row) -> str:
     return "" if row.interval is None else f"[{row.interval[0]:.2f}, {row.interval[1]:.2f}]"
-
-
-def show_bench(rows: Sequence[Row]) -> None:
-    """The table at the end, with the geometric mean of the speed-ups."""
-    kinds = {row.time_kind for row in rows if row.time_kind}
-    unit = words.unit("modelled" if "modelled" in kinds else "measured")
-    table = [
-        (
-            f"{row.suite}/{row.task}",
-            words.time(row.baseline_us),
-            words.time(row.best_us),
-            f"{words.ratio(row.speedup)} {_interval(row)}".rstrip(),
-            str(row.candidates),
-            words.duration(row.seconds),
-            words.money(row.usd),
-            "its own kernel fails" if row.failure else row.steps,
-        )
-        for row in rows
-    ]
-    click.echo()
-    heads = ("task", f"baseline {unit}", f"best {unit}", "x", "tried", "took", "cost", "edits on the way")
-    show(heads, table, right=(1, 2, 3, 4, 5, 6))
-    speedups = [row.speedup for row in rows if row.speedup is not None]
-    if mean := words.geometric_mean(speedups):
-        click.echo(f"\ngeometric mean {words.ratio(mean)} over {words.count(len(speedups), 'task')}")

@@ -219,9 +219,10 @@ class _ToleranceTable(_Table):
     reduction: Formula = 1
     rtol: float | None = Field(default=None, ge=0)
     atol: float | None = Field(default=None, ge=0)
+    through: DType | None = None
 
     def build(self) -> Tolerance:
-        return Tolerance(reduction=Expression(str(self.reduction)), rtol=self.rtol, atol=self.atol)
+        return Tolerance(reduction=Expression(str(self.reduction)), rtol=self.rtol, atol=self.atol, through=self.through)
 
 
 class _CostTable(_Table):

@@ -53,9 +53,9 @@ class CudaDevice:
         self._scratch = scratch
         self._support = support
         self._lock = GpuLock(self._gpu.uuid)
-        self._cores = cores.choose(ordinal)
-        if self._cores is not None:
-            process.keep_free((self._cores.boxes, self._cores.clock))
+        self._kept = cores.keep(self._gpu.uuid)
+        self._cores = None if self._kept is None else self._kept.cores
+        process.keep_free(cores.kept)
         self._profilers: dict[tuple[tuple[str, ...], bool], WarmPool] = {}
         self._sanitizers: dict[str, WarmPool] = {}
         self._profilers_lock = threading.Lock()
@@ -166,6 +166,8 @@ class CudaDevice:
         with self._profilers_lock:
             for pool in (*self._profilers.values(), *self._sanitizers.values()):
                 pool.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def _sanitizer(self, path: Path, tool: str) -> WarmPool:
         """A box in which the runner waits under the sanitizer; started when it is first needed, since most candidates never are."""

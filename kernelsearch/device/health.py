@@ -40,7 +40,7 @@ class Health:
 def look(uuid: str, *, ok: bool, bytes_per_s: float, own_pids: Collection[int]) -> Health:
     """The health of the GPU now. `own_pids` and what descends from them is ours."""
     reading = nvml.reading(uuid)
-    return Health(ok=ok, bytes_per_s=bytes_per_s, reading=reading, strangers=nvml.strangers(reading, own_pids))
+    return Health(ok=ok, bytes_per_s=bytes_per_s, reading=reading, strangers=nvml.strangers(uuid, reading, own_pids))
 
 
 def sick(before: Health, now: Health) -> str | None:
@@ -66,7 +66,7 @@ def _occupied(before: Health, now: Health) -> str | None:
     new = [process for process in now.strangers if process.pid not in known]
     if new:
         names = " and ".join(str(process) for process in new)
-        return f"{names} came to use this GPU; run alone on it, or choose another with CUDA_VISIBLE_DEVICES"
+        return f"{names} came to use this GPU; run alone on it, or choose another with --device cuda:N"
     old, used, total = before.memory_of_others, now.memory_of_others, now.reading.memory_total
     if old is not None and used is not None and used - old > max(_SPARE_BYTES, (total or 0) * _SPARE_SHARE):
         return f"{(used - old) >> 20:,} MiB more of the GPU's memory are in use than at the start, and not by us; free them"

@@ -5,6 +5,7 @@ pynvml's only door in this package. Without it GPUs are found through `nvidia-sm
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kernelsearch import process
+from kernelsearch.device import kin
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h, nvmlClocksEventReason*) that slow a kernel down.
 _THROTTLE = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "thermal (software)", 0x40: "thermal (hardware)", 0x80: "power brake"}
@@ -23,17 +25,7 @@ _HELD_DOWN = 0x8 | 0x20 | 0x40 | 0x80
 # Return codes after which a GPU does nothing more until somebody acts (nvml.h, nvmlReturn_enum).
 _LOST = {15: "the driver has lost the GPU (it fell off the bus, or is shut down)", 16: "the GPU must be reset before it can be used again"}
 
-# GPU names as the driver gives them, to profiles/hardware; the first match counts.
-_PROFILES = (
-    (r"\bG?B200\b", "b200"),
-    (r"\bG?H200\b", "h200"),
-    (r"\bH100\b", "h100"),
-    (r"\bA100\b", "a100"),
-    (r"\bL40S\b", "l40s"),
-    (r"\bL4\b", "l4"),
-    (r"\bRTX 5090\b", "rtx5090"),
-    (r"\bRTX 4090\b", "rtx4090"),
-)
+_DRIVER_FILES = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +87,6 @@ def detect() -> list[GpuInfo]:
     """The GPUs that may be used, in order; empty when there is no driver or no GPU."""
     found = _detect_nvml() or _detect_smi()
     return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def profile_name(gpu: str) -> str | None:
-    """The hardware profile for a GPU of this name; None when we have none."""
-    return next((profile for pattern, profile in _PROFILES if re.search(pattern, gpu)), None)
 
 
 def state(uuid: str) -> dict[str, str]:
@@ -188,17 +175,18 @@ def reading(uuid: str) -> Reading:
     return Reading(**found, lost=lost)  # type: ignore[arg-type]
 
 
-def strangers(found: Reading, own_pids: Collection[int]) -> tuple[Process, ...]:
-    """The processes on the GPU that are neither in `own_pids` nor descend from one of them.
+def strangers(uuid: str, found: Reading, own_pids: Collection[int]) -> tuple[Process, ...]:
+    """The processes on the GPU that are neither in `own_pids` nor descend from one of them, nor take turns with us as boxes of another lab.
 
     A process that this machine's /proc does not know runs outside our container, or is one of ours seen from outside: not counted.
     """
-    return tuple(process for process in found.processes or () if not _descends(process.pid, own_pids))
+    others = (process for process in found.processes or () if not _descends(process.pid, own_pids))
+    return tuple(process for process in others if not kin.takes_turns(process.pid, uuid))
 
 
 def foreign(uuid: str, own_pids: Collection[int]) -> tuple[str, ...]:
     """A sentence for each process that uses the GPU beside us."""
-    return tuple(f"{process} uses this GPU too, so times may be wrong" for process in strangers(reading(uuid), own_pids))
+    return tuple(f"{process} uses this GPU too, so times may be wrong" for process in strangers(uuid, reading(uuid), own_pids))
 
 
 def missing(uuid: str) -> tuple[str, ...]:
@@ -310,8 +298,18 @@ def parse_smi(text: str) -> list[GpuInfo]:
         if len(row) == 5 and row[0].isdigit():
             index, name, uuid, capability, driver = row
             arch = "sm_" + capability.replace(".", "")
-            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=int(index)))
+            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=_minor(uuid, int(index))))
     return found
+
+
+def _minor(uuid: str, index: int) -> int:
+    """The N of /dev/nvidiaN, which need not be the position in any list; that is taken where the driver's own files do not tell."""
+    for file in _DRIVER_FILES.glob("*/information"):
+        with contextlib.suppress(OSError):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if uuid in text and (found := re.search(r"^Device Minor:\s*(\d+)", text, re.MULTILINE)):
+                return int(found[1])
+    return index
 
 
 def _visible(gpus: list[GpuInfo], chosen: str | None) -> list[GpuInfo]:

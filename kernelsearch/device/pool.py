@@ -20,8 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernelsearch import paths
-from kernelsearch.device import held
+from kernelsearch.device import held, kin
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.sandbox.base import Box, LiveBox, Sandbox
 
@@ -37,9 +36,7 @@ class GpuLock:
 
     def __init__(self, gpu_uuid: str) -> None:
         self._name = gpu_uuid
-        self.job = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.job"
-        self.quiet = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.quiet"
-        self.turn = paths.scratch_root() / f"kernelsearch-{gpu_uuid}.turn"
+        self.job, self.quiet, self.turn = (kin.lock(gpu_uuid, what) for what in ("job", "quiet", "turn"))
         for path in (self.job, self.quiet, self.turn):
             if not path.exists():
                 path.touch(mode=0o644)

@@ -163,7 +163,8 @@ class Reader:
         parent = node.parent
         if parent is None:
             return None
-        if parent.type == "subscript_expression" and (indices := parent.child_by_field_name("indices")) is not None:
+        indices = parent.child_by_field_name("indices") if parent.type == "subscript_expression" else None
+        if indices is not None and indices.named_children:  # brackets may be empty in a source that is damaged
             place, index = parent, self.polynomial(indices.named_children[0]) + offset
         elif parent.type == "pointer_expression":
             place, index = parent, offset

@@ -97,7 +97,7 @@ def _named(file: Path) -> Iterator[str]:
     source = table.get("source")
     if isinstance(source, str):
         yield source
-    for section in ("reference", "inputs"):
+    for section in ("reference", "inputs", "yardstick"):
         inner = table.get(section)
         python = inner.get("python") if isinstance(inner, dict) else None
         if isinstance(python, str):

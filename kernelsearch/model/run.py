@@ -14,6 +14,8 @@ from kernelsearch.model.team import Plan, Teamwork
 
 LOCAL = "local"  # of `RunSpec.worker`: this process
 SPOOL = "spool:"  # before the path of a folder
+GPUS = "gpus"  # of this machine: all, or those whose numbers follow a colon
+RAY = "ray"  # a cluster: one of our own on this machine, or that whose address follows a colon
 NO_TICKET = -1  # of an attempt that no strategy asked for
 
 
@@ -95,7 +97,7 @@ class RunSpec:
 
     task: str  # digest
     task_name: str
-    device: str = "auto"  # auto | cuda | pycuda | emulated
+    device: str = "auto"  # auto | cuda | pycuda | emulated | host; cuda:1 is the second GPU
     hardware: str = ""  # profile name; the device's own when empty
     strategy: str = "mcts"
     strategy_reason: str = ""  # why that one, where the choice was left to us
@@ -108,8 +110,8 @@ class RunSpec:
     reward: str = "default"
     metrics: str = "quick"  # "none" switches profiling off
     budget: Budget = Budget()
-    parallel: int = 1
-    worker: str = LOCAL  # where candidates are judged: "local", or "spool:DIR"; device and hardware are then that of DIR's workers
+    parallel: int = 1  # attempts at a time, for each place where candidates are judged
+    worker: str = LOCAL  # where that is: "local", "gpus", "gpus:0,1", "ray", "ray:ADDRESS", or "spool:DIR" with the device of DIR's workers
     seed: int = 0
     secret: str = ""  # contents of inputs follow from it; drawn when the run starts, unless it is to repeat another
     unsafe: bool = False  # run candidates without a sandbox

@@ -13,7 +13,8 @@ class Row:
     `suite` is the group that a task belongs to; `interval` bounds the speed-up where it was found from pairs; `light_baseline` and
     `light_best` are fractions of the speed of light, in 0..1; `verdicts` counts attempts by verdict, or by outcome where none was judged;
     `curve` holds (candidates so far, best time) at each improvement, the baseline first; `yardsticks` are times of libraries for the same,
-    measured in the same session; `gpu_seconds` is how long the device was held.
+    measured in the same session, by names such as "torch eager", "torch compile" and "cupy"; `gpu_seconds` is how long the device was held;
+    `remarks` are sentences for a person, such as why there is no yardstick.
     """
 
     task: str
@@ -40,7 +41,10 @@ class Row:
     usd: float = 0.0
     steps: str = ""  # the edits from the baseline to the best
     ended: str = ""
+    censored: bool = False  # cut off by the time limit of its task: what it had by then is the least that it would have come to
     failure: str = ""
+    digest: str = ""  # of the task: rows of two suites are of the same task only where it is the same
+    remarks: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -14,6 +14,7 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model.expression import Expression, Number
 
 NO_IDENTITY = {"identity": False}  # metadata of a field that changes nothing of what is computed or judged: digests leave it out
+CAME_LATER = {"came_later": True}  # metadata of a field whose default means what was so before it: digests leave the default out
 
 
 class DType(enum.Enum):
@@ -144,12 +145,22 @@ class Tolerance:
     """When an output counts as right.
 
     With `reduction` (the length of the longest sum, as an expression) gates follow from dtype and length; `rtol` and
-    `atol` given by hand replace them. `atol` is relative to the root mean square of the reference.
+    `atol` given by hand replace them. `atol` is relative to the root mean square of the reference. `through`: the type that the terms of
+    a sum may be rounded to once on their way, as the weights of attention are for tensor cores; gates are wider by what that loses.
     """
 
     reduction: Expression = Expression("1")
     rtol: float | None = None
     atol: float | None = None
+    through: DType | None = field(default=None, metadata=CAME_LATER)
+
+    def __post_init__(self) -> None:
+        if self.through is None:
+            return
+        if not self.through.is_float:
+            raise UsageError(f"tolerance: through is {self.through.value}, which is no float type")
+        if self.rtol is not None or self.atol is not None:
+            raise UsageError("tolerance: through widens the gates that follow from reduction; leave it out where rtol or atol is given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +178,14 @@ class Reference:
     Called as `function(**inputs, **sizes, **scalars)` with float inputs widened to float64; returns one array, or a dict of
     arrays by output name. With `Task.torch` it is a PyTorch problem instead, whose `function` is a module's class: it runs in a process
     of its own, on float64 too. `inputs`, if named, is called as `inputs(rng, sizes, distribution)` and returns arrays for the inputs
-    that need structure (a CSR row pointer, a permutation); the others are drawn as usual.
+    that need structure (a CSR row pointer, a permutation); the others are drawn as usual. Of a `program`, a reference in another format,
+    `source` is JSON that the trusted process reads: it makes inputs and outputs there, by the format's own Python.
     """
 
     source: str
     function: str
     inputs: str | None = None
+    program: bool = field(default=False, metadata=NO_IDENTITY)  # told by the source already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

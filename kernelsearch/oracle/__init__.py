@@ -4,6 +4,6 @@ The problem is the user's own file and is trusted as a reference file is. torch 
 seconds to import, and its threads and memory would be ours. No candidate comes near that process.
 """
 
-from kernelsearch.oracle.client import Description, TensorFact, close, compute, describe
+from kernelsearch.oracle.client import Description, TensorFact, close, compute, computed, describe, described, drawn
 
-__all__ = ["Description", "TensorFact", "close", "compute", "describe"]
+__all__ = ["Description", "TensorFact", "close", "compute", "computed", "describe", "described", "drawn"]

@@ -59,17 +59,18 @@ class Description:
     assumptions: tuple[str, ...] = field(default_factory=tuple)
 
 
-class _Process:
-    """One worker. A question that takes too long, or a worker that dies, ends it; the next question starts a new one."""
+class Process:
+    """One trusted process that runs `module`, with `more` in its environment. A question that takes too long, or a worker that dies,
+    ends it; whoever asks next starts a new one."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, module: str = "kernelsearch.oracle.worker", more: Mapping[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._said = 0  # bytes in it when the present question was asked
         root = str(Path(kernelsearch.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "kernelsearch.oracle.worker", device],
-            env={**os.environ, "PYTHONPATH": path},
+            [sys.executable, "-m", module, device],
+            env={**os.environ, "PYTHONPATH": path, **(more or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -116,7 +117,7 @@ class _Process:
         return os.pread(self._log.fileno(), end - begin, begin).decode(errors="replace").strip() or "without a word"
 
 
-_processes: dict[str, _Process] = {}
+_processes: dict[str, Process] = {}
 _lock = threading.Lock()
 
 
@@ -137,6 +138,23 @@ def compute(task: Task, inputs: Mapping[str, Array], *, device: str = "cpu") -> 
     return {name: values.reshape(values.shape or (1,)) for name, values in computed.items()}
 
 
+def described(source: str, *, where: str) -> dict[str, Any]:
+    """What the program `source` (JSON, see `oracle.programs`) says of its cases. Raises as `describe` does."""
+    answer, _ = _ask({"op": "program", "source": source}, {}, where, "cpu")
+    found: dict[str, Any] = answer["result"]
+    return found
+
+
+def drawn(source: str, seed: int, sizes: Mapping[str, Any], *, where: str) -> dict[str, Array]:
+    """The inputs that a program's own generator makes from `seed`. Raises as `describe` does."""
+    return _ask({"op": "inputs", "source": source, "seed": seed, "values": dict(sizes)}, {}, where, "cpu")[1]
+
+
+def computed(source: str, given: Mapping[str, Array], values: Mapping[str, Any], *, where: str) -> dict[str, Array]:
+    """A program's outputs for these inputs, in the precision of its floats. Raises as `describe` does."""
+    return _ask({"op": "reference", "source": source, "values": dict(values)}, given, where, "cpu")[1]
+
+
 def close() -> None:
     """End the trusted processes."""
     with _lock:
@@ -152,13 +170,13 @@ def _ask(
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """One question at a time, as the machine has no more to give."""
     if importlib.util.find_spec("torch") is None:
-        raise ToolMissing(f"{where}: a PyTorch problem needs torch; install kernelsearch[torch]")
+        raise ToolMissing(f"{where}: a reference in PyTorch needs torch; install kernelsearch[torch]")
     with _lock:
         process = _processes.pop(device, None)
         if process is not None and not process.alive:
             process.close()
             process = None
-        process = process or _Process(device)
+        process = process or Process(device)
         try:
             answer = process.ask(request, given, seconds)
         except BaseException:  # an interrupted conversation cannot be taken up again

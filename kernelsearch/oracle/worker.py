@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 
-from kernelsearch.oracle import wire
+from kernelsearch.oracle import programs, wire
 from kernelsearch.oracle.introspect import describe
 from kernelsearch.oracle.problem import FILE, Exact, Fault, arrays, flat, namespace, shaped
+from kernelsearch.oracle.program import Trusted
 from kernelsearch.oracle.wire import Array
 
 # What a problem's own code may raise; torch's errors are RuntimeErrors.
@@ -34,13 +35,21 @@ class Worker:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._kept: dict[str, Exact] = {}
+        self._programs: dict[str, Trusted] = {}
 
     def answer(self, request: Mapping[str, Any], given: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
         """The result of one request, or an error in words."""
         try:
             if request["op"] == "describe":
                 return {"result": describe(request["source"], self._device)}, {}
-            return {}, self._compute(request, given)
+            if request["op"] == "compute":
+                return {}, self._compute(request, given)
+            program = self._program(request["source"])
+            if request["op"] == "program":
+                return {"result": program.describe()}, {}
+            if request["op"] == "inputs":
+                return {}, program.inputs(request["seed"], request["values"])
+            return {}, program.reference(given, request["values"])
         except Fault as fault:
             return {"error": str(fault)}, {}
         except _PROBLEM_ERRORS as error:
@@ -58,11 +67,20 @@ class Worker:
         contents = shaped(given, call["shapes"], torch.from_numpy)
         return arrays(dict(flat(self._kept[key](contents), json.loads(call["outputs"]))))
 
+    def _program(self, source: str) -> Trusted:
+        if source not in self._programs:
+            while len(self._programs) >= _KEPT:
+                self._programs.pop(next(iter(self._programs)))
+            self._programs[source] = Trusted(programs.loaded(json.loads(source)))
+        return self._programs[source]
+
 
 def _place(error: BaseException) -> str:
-    """`line 7: ` of the problem, where the error passed through it."""
+    """`line 7: ` of the problem, or `reference.py, line 7: ` of a program's files, where the error passed through it."""
     if isinstance(error, SyntaxError) and error.filename == FILE:
         return f"line {error.lineno}: "
+    if place := programs.place(error):
+        return place
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
     return f"line {lines[-1]}: " if lines else ""
 

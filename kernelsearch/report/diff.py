@@ -1,9 +1,11 @@
-"""Line differences between two sources, classed for colouring, and texts cut to what a report can carry."""
+"""Differences between two sources, line by line for a terminal and side by side for a page, and texts cut to what a report can carry."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+
+from kernelsearch.source import highlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +14,24 @@ class Line:
 
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a row: the line's number in its source, from 1, and the line in coloured pieces."""
+
+    number: int
+    pieces: highlight.Line
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One row of two sources side by side. `kind`: same, change, add, del, or gap with a `note` in place of the sides."""
+
+    kind: str
+    old: Side | None = None
+    new: Side | None = None
+    note: str = ""
 
 
 _KINDS = {"+": "add", "-": "del", "@": "hunk"}
@@ -29,11 +49,38 @@ def changed(old: str, new: str) -> int:
     return sum(line.kind in ("add", "del") for line in lines(old, new, context=0))
 
 
-def cut_lines(found: tuple[Line, ...], most: int) -> tuple[Line, ...]:
-    """At most `most` lines, with a note of how many were left out."""
-    if len(found) <= most:
-        return found
-    return (*found[:most], Line("hunk", f"@@ {len(found) - most} more lines: see the source in the run folder @@"))
+def side_by_side(old: highlight.Source, new: highlight.Source, most: int, context: int = 3) -> tuple[Pair, ...]:
+    """Both sources in rows, with what is unchanged left out but for `context` lines around a change; empty when nothing changed."""
+    matcher = difflib.SequenceMatcher(None, old.texts, new.texts, autojunk=False)
+    rows: list[Pair] = []
+    shown = 0  # lines of `new` up to here were shown or told as left out
+    for group in matcher.get_grouped_opcodes(context):
+        if all(tag == "equal" for tag, *_ in group):
+            continue
+        if (hidden := group[0][3] - shown) > 0:
+            rows.append(Pair("gap", note=_unchanged(hidden)))
+        for tag, *places in group:
+            rows += _rows(tag, places, old, new)
+        shown = group[-1][4]
+    if rows and (hidden := len(new.texts) - shown) > 0:
+        rows.append(Pair("gap", note=_unchanged(hidden)))
+    if len(rows) <= most:
+        return tuple(rows)
+    return (*rows[:most], Pair("gap", note=f"{len(rows) - most} more rows: see the source in the run folder"))
+
+
+def _rows(tag: str, places: list[int], old: highlight.Source, new: highlight.Source) -> list[Pair]:
+    first, last, start, end = places
+    left = [Side(n + 1, old.lines[n]) for n in range(first, last)]
+    right = [Side(n + 1, new.lines[n]) for n in range(start, end)]
+    both = min(len(left), len(right))
+    rows = [Pair("same" if tag == "equal" else "change", one, other) for one, other in zip(left, right, strict=False)]
+    rows += [Pair("del", one, None) for one in left[both:]]
+    return rows + [Pair("add", None, other) for other in right[both:]]
+
+
+def _unchanged(count: int) -> str:
+    return f"{count} unchanged line{'' if count == 1 else 's'}"
 
 
 def cut(text: str, most: int, where: str) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kernelsearch import digest, guard
-from kernelsearch.model import Evaluation, Finding, Node, Outcome, Profile, Term
-from kernelsearch.report import diff, evidence, timing, words
+from kernelsearch import digest
+from kernelsearch.model import Node, Outcome, Profile, Term
+from kernelsearch.report import diff, evidence, parts, timing, words
 from kernelsearch.report.timing import Row, Strip
-from kernelsearch.store.reports import FOLDER, SUFFIX
+from kernelsearch.source import highlight
 
-_TEXT_BUDGET = 24_000_000  # characters of prompts, replies, logs and diffs in one report, over all nodes
+_TEXT_BUDGET = 12_000_000  # characters of prompts, replies and logs in one report, over all nodes; a line that comes again costs nothing
 _TEXT_LEAST = 1_500
-_TEXT_MOST = 60_000
+_TEXT_MOST = 120_000
+_ROWS = 1_500  # of one difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class NodeView:
     speedup: str
     speed_of_light: str
     reward: str
+    reward_value: float
     gate: str
     on_path: bool
     is_best: bool
@@ -53,13 +55,16 @@ class NodeView:
     took: str
     detail: str
     bottleneck: str
+    limit: str
     flags: str
-    diff: tuple[diff.Line, ...]
+    source: highlight.Source
+    diff: tuple[diff.Pair, ...]
+    hot: tuple[Row, ...]
+    report: str
+    heat: Mapping[int, str]
     checks: tuple[Row, ...]
     metrics: tuple[Row, ...]
     facts: tuple[Row, ...]
-    hot: tuple[Row, ...]
-    report: str
     terms: tuple[Term, ...]
     resources: tuple[Row, ...]
     findings: tuple[Row, ...]
@@ -87,11 +92,14 @@ def team(node: Node) -> tuple[str, ...]:
 class NodeViews:
     """Makes node views; holds what every one of them is compared with."""
 
-    def __init__(self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int]) -> None:
+    def __init__(self, nodes: Sequence[Node], baseline: Node, bests: Sequence[Node], path: frozenset[int], *, python: bool = False) -> None:
+        self._python = python
         self._nodes, self._baseline, self._best, self._path = nodes, baseline, bests[-1], path
         self._bests = {node.number for node in bests}
         self._numbers = {node.evaluation.candidate: node.number for node in reversed(bests) if node.evaluation is not None}
-        self._most = max(_TEXT_LEAST, min(_TEXT_MOST, _TEXT_BUDGET // (4 * len(nodes))))
+        self._told: set[int] = set()  # hashes of the lines so far
+        self._left = _TEXT_BUDGET
+        self._sources: dict[str, highlight.Source] = {}
         self._children: list[list[int]] = [[] for _ in nodes]
         self._depths: list[int] = []
         for node in nodes:
@@ -124,6 +132,7 @@ class NodeViews:
             speedup=words.ratio(words.speedup(node, self._baseline)),
             speed_of_light=words.speed_of_light(node),
             reward=words.DASH if node.reward is None else f"{node.reward.value:.3f}",
+            reward_value=0.0 if node.reward is None else node.reward.value,
             gate="" if node.reward is None else node.reward.gate or "",
             on_path=node.number in self._path,
             is_best=node.number == self._best.number,
@@ -140,17 +149,20 @@ class NodeViews:
             took=words.duration(attempt.seconds),
             detail=self._cut(attempt.detail or ("" if evaluation is None else evaluation.detail)),
             bottleneck="" if evaluation is None else words.bottleneck(evaluation),
-            flags=_flags(node, parent),
+            limit=parts.limit(evaluation),
+            flags=parts.flags(node, parent),
+            source=self._source(node),
             diff=self._diff(node, parent),
-            checks=() if evaluation is None else _checks(evaluation),
+            hot=parts.hot(evaluation, node),
+            report=parts.report(evaluation),
+            heat=parts.heat(evaluation),
+            checks=() if evaluation is None else parts.checks(evaluation),
             metrics=self._metrics(node, parent),
             facts=self._facts(node, parent),
-            hot=_hot(node),
-            report=_report(evaluation),
             terms=() if node.reward is None else node.reward.terms,
-            resources=() if evaluation is None else _resources(evaluation),
-            findings=() if evaluation is None else _findings(evaluation),
-            stages=() if evaluation is None else _stages(evaluation),
+            resources=() if evaluation is None else parts.resources(evaluation),
+            findings=() if evaluation is None else parts.findings(evaluation),
+            stages=() if evaluation is None else parts.stages(evaluation),
             team=team(node),
             notes=() if evaluation is None or evaluation.profile is None else evaluation.profile.notes,
             prompt=self._cut(attempt.prompt),
@@ -164,13 +176,26 @@ class NodeViews:
         return "the incumbent" if number is None else "the baseline" if number == self._baseline.number else f"#{number}"
 
     def _cut(self, text: str) -> str:
-        name = digest.of_bytes(text.encode()) if len(text) > self._most else ""
-        return diff.cut(text, self._most, f"in the run folder as blobs/{name[:2]}/{name[2:]}")
+        """`text` whole while the report has room for it, counting what no text before it had."""
+        new = {hash(line): len(line) for line in text.split("\n") if hash(line) not in self._told}
+        most = _TEXT_MOST if (size := sum(new.values())) <= self._left else _TEXT_LEAST
+        if most == _TEXT_MOST:
+            self._left -= size
+            self._told.update(new)
+        name = digest.of_bytes(text.encode()) if len(text) > most else ""
+        return diff.cut(text, most, f"in the run folder as blobs/{name[:2]}/{name[2:]}")
 
-    def _diff(self, node: Node, parent: Node | None) -> tuple[diff.Line, ...]:
-        if node.candidate is None or parent is None:
+    def _source(self, node: Node) -> highlight.Source:
+        """In coloured lines; a candidate that is its parent's or another's again is read once."""
+        text = "" if node.candidate is None else node.candidate.source
+        if text not in self._sources:
+            self._sources[text] = highlight.source(text, python=self._python)
+        return self._sources[text]
+
+    def _diff(self, node: Node, parent: Node | None) -> tuple[diff.Pair, ...]:
+        if node.candidate is None or parent is None or parent.candidate is None:
             return ()
-        return diff.cut_lines(diff.lines(_source(parent), node.candidate.source), self._most // 40)
+        return diff.side_by_side(self._source(parent), self._source(node), _ROWS)
 
     def _profiles(self, node: Node, parent: Node | None) -> tuple[Profile | None, Profile | None, Profile | None]:
         own, above, first = (None if n is None or n.evaluation is None else n.evaluation.profile for n in (node, parent, self._baseline))
@@ -181,7 +206,7 @@ class NodeViews:
         if own is None:
             return ()
         return tuple(
-            Row(name, (words.quantity(metric.value, metric.unit), _counter(above, name), _counter(first, name)))
+            Row(name, (words.quantity(metric.value, metric.unit), parts.counter(above, name), parts.counter(first, name)))
             for name, metric in own.metrics.items()
         )
 
@@ -193,15 +218,6 @@ class NodeViews:
             Row(name, (value, *("" if other is None else other.facts.get(name, "") for other in (above, first))))
             for name, value in own.facts.items()
         )
-
-
-def _counter(profile: Profile | None, name: str) -> str:
-    metric = None if profile is None else profile.metrics.get(name)
-    return "" if metric is None else words.quantity(metric.value, metric.unit)
-
-
-def _source(node: Node) -> str:
-    return "" if node.candidate is None else node.candidate.source
 
 
 def _made_by(node: Node) -> str:
@@ -226,73 +242,3 @@ _OUTCOMES = {
     Outcome.REPEATED: "Another trial of the parent's own kernel, on fresh contents.",
     Outcome.DECLINED: "The owner of the run did not let it run.",
 }
-
-
-def _flags(node: Node, parent: Node | None) -> str:
-    if node.candidate is None:
-        return ""
-    own = " ".join(node.candidate.flags)
-    before = "" if parent is None or parent.candidate is None else " ".join(parent.candidate.flags)
-    return own if own == before or not before else f"{before} → {own}"
-
-
-def _checks(evaluation: Evaluation) -> tuple[Row, ...]:
-    return tuple(
-        Row(
-            f"{check.case} / {check.distribution}",
-            (check.verdict.value, f"{check.max_error:.3g}", f"{check.relative_error:.3g}", check.where),
-            check.detail,
-        )
-        for check in evaluation.checks
-    )
-
-
-def _resources(evaluation: Evaluation) -> tuple[Row, ...]:
-    if evaluation.build is None:
-        return ()
-    return tuple(
-        Row(r.kernel, (str(r.registers), str(r.spill_store_bytes + r.spill_load_bytes), str(r.shared_bytes), str(r.stack_bytes)))
-        for r in evaluation.build.resources
-    )
-
-
-def _findings(evaluation: Evaluation) -> tuple[Row, ...]:
-    return tuple(
-        Row(
-            finding.rule,
-            (words.DASH if finding.line is None else f"line {finding.line}", _weight(finding)),
-            finding.message,
-        )
-        for finding in evaluation.findings
-    )
-
-
-def _hot(node: Node) -> tuple[Row, ...]:
-    """Lines with most samples, with what stands there."""
-    profile = None if node.evaluation is None else node.evaluation.profile
-    source = _source(node).splitlines()
-    return tuple(
-        Row(
-            f"line {place.line}" if place.line else "elsewhere",
-            (words.percent(place.share), place.waits_for, place.opcode),
-            source[place.line - 1].strip() if 0 < place.line <= len(source) else "",
-        )
-        for place in (() if profile is None else profile.hot)
-    )
-
-
-def _report(evaluation: Evaluation | None) -> str:
-    """Where the profiler's own file is, from the run's folder."""
-    name = "" if evaluation is None or evaluation.profile is None else evaluation.profile.report
-    return f"{FOLDER}/{name}{SUFFIX}" if name else ""
-
-
-def _stages(evaluation: Evaluation) -> tuple[Row, ...]:
-    stages = tuple(Row(name, (words.duration(seconds),)) for name, seconds in evaluation.seconds.items())
-    return (*stages, Row("of these, with the device", (words.duration(evaluation.held_s),))) if evaluation.held_s else stages
-
-
-def _weight(finding: Finding) -> str:
-    if finding.forbidden:
-        return "forbidden"
-    return "suspicious: checked more strictly" if guard.suspicious([finding]) else "noted"

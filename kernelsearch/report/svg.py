@@ -5,17 +5,17 @@ Pure and deterministic: equal views give equal text, so reports can be compared.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from html import escape
 
-from kernelsearch.report import words
+from kernelsearch.report import axis, words
+from kernelsearch.report.axis import Scale, round_up
 from kernelsearch.report.node import NodeView
 
-_WIDTH, _HEIGHT = 920, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 20, 16, 44
-_LOG_FROM = 6.0  # a range wider than this is drawn on a logarithmic axis
-_STEP_X, _STEP_Y, _MARGIN = 58, 21, 18  # of the tree
+_WIDTH, _HEIGHT = 600, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 24, 44
+_LINKED = 600  # dots that are links with a title of their own; of more the ordinary ones are one path, so that a page stays small
+_STEP_X, _STEP_Y, _MARGIN = 62, 26, 20  # of the tree
 
 
 def curve(nodes: Sequence[NodeView], unit: str) -> str:
@@ -23,68 +23,49 @@ def curve(nodes: Sequence[NodeView], unit: str) -> str:
     timed = [(node, node.time_us) for node in nodes if node.time_us is not None]
     if not timed:
         return ""
-    axis = _Axis([time for _, time in timed])
+    scale = axis.times([time for _, time in timed], _HEIGHT - _BOTTOM, _TOP)
     last = max(1, nodes[-1].number)
 
     def x(number: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * number / last
 
     parts = [f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="best time over attempts">']
-    for tick in axis.ticks():
-        y = axis.y(tick)
+    for tick in scale.ticks(8 if scale.log else 6):
+        y = scale.at(tick)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:,g}</text>')
+        parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{axis.label(tick)}</text>')
     for number in _counts(last):
         parts.append(f'<text class="tick" x="{x(number):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{number}</text>')
     parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">attempt</text>')
-    scale = ", logarithmic" if axis.log else ""
-    parts.append(f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 6}">{escape(unit)}{scale}; the line is the best so far</text>')
-    parts.append(_steps(timed, x, axis, last))
-    for node, time in sorted(timed, key=lambda entry: entry[0].on_path):  # the way to the best on top
-        place = f'cx="{x(node.number):.1f}" cy="{axis.y(time):.1f}" r="{5 if node.on_path else 3.2}"'
-        mark = "dot path" if node.on_path else "dot"
-        parts.append(f'<a href="#n{node.number}"><circle class="{mark}" {place}>{_tip(node)}</circle></a>')
+    how = ", logarithmic" if scale.log else ""
+    parts.append(f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 6}">{escape(unit)}{how}</text>')
+    parts.append(_steps(timed, x, scale, last))
+    parts.append(dots([(node, x(node.number), scale.at(time)) for node, time in timed]))
     return "".join([*parts, "</svg>"])
 
 
-def _steps(timed: list[tuple[NodeView, float]], x: Callable[[float], float], axis: _Axis, last: int) -> str:
-    path = [f"M{x(timed[0][0].number):.1f} {axis.y(timed[0][1]):.1f}"]
+def dots(placed: Sequence[tuple[NodeView, float, float]], mark: str = "dot") -> str:
+    """Nodes as dots at their places, linked, with the way to the best on top. Of very many the others are a single path."""
+    linked = [entry for entry in placed if entry[0].on_path or len(placed) <= _LINKED]
+    rest = {(round(x), round(y)) for node, x, y in placed if not node.on_path} if len(placed) > _LINKED else set()
+    parts = [f'<path class="{mark} many" d="{"".join(f"M{x} {y}h0" for x, y in sorted(rest))}"/>'] if rest else []
+    for node, x, y in sorted(linked, key=lambda entry: entry[0].on_path):
+        kind = f"{mark} path" if node.on_path else mark
+        circle = f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{5 if node.on_path else 3.4}">{_tip(node)}</circle>'
+        parts.append(f'<a href="#n{node.number}" aria-label="attempt {node.number}">{circle}</a>')
+    return "".join(parts)
+
+
+def _steps(timed: list[tuple[NodeView, float]], x: Callable[[float], float], scale: Scale, last: int) -> str:
+    path = [f"M{x(timed[0][0].number):.1f} {scale.at(timed[0][1]):.1f}"]
     for node, time in timed[1:]:
         if node.was_best:  # a shorter time that was not shown to be shorter is a dot below the line
-            path.append(f"H{x(node.number):.1f}V{axis.y(time):.1f}")
+            path.append(f"H{x(node.number):.1f}V{scale.at(time):.1f}")
     return f'<path class="best" d="{"".join(path)}H{x(last):.1f}"/>'
 
 
-class _Axis:
-    """The vertical axis: from zero, or logarithmic when the times span too much for that."""
-
-    def __init__(self, times: Sequence[float]) -> None:
-        low, high = min(times), max(times)
-        self.log = high / low > _LOG_FROM
-        self._low = low / 1.15 if self.log else 0.0
-        self._high = high * (1.15 if self.log else 1.06)
-
-    def y(self, time: float) -> float:
-        share = math.log(time / self._low) / math.log(self._high / self._low) if self.log else time / self._high
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * share
-
-    def ticks(self) -> list[float]:
-        """Round values inside the axis: 1, 2, 5 times powers of ten, or about five equal steps."""
-        if not self.log:
-            step = _round_up(self._high / 5)
-            return [step * i for i in range(int(self._high / step) + 1)]
-        powers = range(math.floor(math.log10(self._low)), math.ceil(math.log10(self._high)) + 1)
-        marks = [mantissa * 10.0**power for power in powers for mantissa in (1, 2, 5)]
-        return [mark for mark in marks if self._low <= mark <= self._high]
-
-
-def _round_up(value: float) -> float:
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= value)
-
-
 def _counts(last: int) -> list[int]:
-    step = max(1, int(_round_up(last / 8)))
+    step = max(1, int(round_up(last / 8)))
     return list(range(0, last + 1, step))
 
 

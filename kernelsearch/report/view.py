@@ -6,19 +6,22 @@ Everything in a view is text or a number ready to print; what is compared with w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from kernelsearch.model import Environment, Node, Outcome, RewardProfile, RunSpec, Task, Totals
-from kernelsearch.report import diff, evidence, words
+from kernelsearch.llm.recording import Exchange
+from kernelsearch.model import Environment, Form, Hardware, Node, RewardProfile, RunSpec, Task, Totals
+from kernelsearch.report import diff, evidence, ledger, roofline, words
 from kernelsearch.report.node import NodeView, NodeViews
+from kernelsearch.report.steps import Step, steps
 from kernelsearch.report.timing import Row
 from kernelsearch.store.journal import supersedes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A run as it was read: the input of `build`. `damaged` tells of a journal line that is not whole."""
+    """A run as it was read: the input of `build`. `damaged` tells of a journal line that is not whole; `answers` are all exchanges with
+    models, `unread` says why they are not there."""
 
     task: Task
     spec: RunSpec
@@ -30,6 +33,9 @@ class Record:
     folder: str
     damaged: str | None = None
     rewards: RewardProfile | None = None  # the weights that the run began with, where they were recorded
+    hardware: Hardware | None = None  # of the device, where a profile of it is known
+    answers: tuple[Exchange, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +57,19 @@ class RunView:
     path: tuple[NodeView, ...]
     baseline: NodeView
     best: NodeView
-    best_source: str
-    best_diff: tuple[diff.Line, ...]
+    steps: tuple[Step, ...]
+    best_diff: tuple[diff.Pair, ...]
     verified: int
     unshown: str
     counts: tuple[tuple[str, str, int], ...]
+    roofline: roofline.Chart | str
     ledger: tuple[Row, ...]
+    activities: Mapping[str, float]
+    models: tuple[Row, ...]
+    roles: tuple[Row, ...]
+    answers: tuple[Exchange, ...]
+    unread: str
+    replay: str
     choices: tuple[Row, ...]
 
 
@@ -67,9 +80,10 @@ def build(record: Record) -> RunView:
     baseline = record.nodes[0]
     best = best_of(record.nodes)
     path = lineage(record.nodes, best.number)
-    maker = NodeViews(record.nodes, baseline, bests(record.nodes), frozenset(node.number for node in path))
-    views = tuple(maker.view(node) for node in record.nodes)
-    source, start = ("" if node.candidate is None else node.candidate.source for node in (best, baseline))
+    python = record.task.form is Form.TORCH
+    maker = NodeViews(record.nodes, baseline, bests(record.nodes), frozenset(node.number for node in path), python=python)
+    ready = {node.number: maker.view(node) for node in path}  # first, so that it has its texts whole
+    views = tuple(ready[node.number] if node.number in ready else maker.view(node) for node in record.nodes)
     return RunView(
         task=record.task,
         environment=record.environment,
@@ -85,12 +99,19 @@ def build(record: Record) -> RunView:
         path=tuple(views[node.number] for node in path),
         baseline=views[0],
         best=views[best.number],
-        best_source=source,
-        best_diff=diff.lines(start, source),
+        steps=steps(path, views),
+        best_diff=diff.side_by_side(views[0].source, views[best.number].source, most=5_000),
         verified=0 if best.evaluation is None else len(best.evaluation.checks),
         unshown=evidence.unshown_line(record.nodes, best, words.unit(record.environment.time_kind)),
         counts=counts(record.nodes),
+        roofline=roofline.chart(record.task, record.nodes, record.hardware),
         ledger=_ledger(record),
+        activities=ledger.activities(record.nodes),
+        models=ledger.by_model(record.nodes),
+        roles=ledger.by_role(record.nodes),
+        answers=record.answers,
+        unread=record.unread,
+        replay=words.command(replace(record.spec, proposer=f"replay:{record.folder}")) if record.answers else "",
         choices=_choices(record.spec),
     )
 
@@ -130,15 +151,13 @@ def _reference(task: Task) -> str:
 
 
 def _ledger(record: Record) -> tuple[Row, ...]:
-    usage, stages = record.totals.usage, dict[str, float]()
-    for node in record.nodes:
-        if node.attempt.outcome is Outcome.EVALUATED and node.evaluation is not None:
-            for stage, seconds in node.evaluation.seconds.items():
-                stages[stage] = stages.get(stage, 0.0) + seconds
+    usage = record.totals.usage
+    held = sum(node.evaluation.held_s for node in record.nodes if node.evaluation and node.attempt.outcome in ledger.JUDGED)
     rows = [
         Row("candidates", (f"{record.totals.candidates:,}",)),
         Row("wall clock", (words.duration(record.totals.seconds),)),
-        *(Row(f"spent on {stage}", (words.duration(seconds),)) for stage, seconds in stages.items()),
+        Row("work of all attempts", (words.duration(sum(node.attempt.seconds for node in record.nodes)),)),
+        *((Row("with the device held", (words.duration(held),)),) if held else ()),
         Row("model calls", (f"{usage.calls:,}",)),
     ]
     if usage.calls:

@@ -71,6 +71,14 @@ class Journal:
             baseline=self.nodes[0],
         )
 
+    def catch_up(self) -> tuple[Node, ...]:
+        """Nodes that another process has written since; for readers. A line waits that is not whole yet, or whose texts are not there."""
+        before = len(self.nodes)
+        self.damage = None
+        if self.path.exists():
+            self._read()
+        return tuple(self.nodes[before:])
+
     def append(self, attempt: Attempt, reward: Reward | None, at_seconds: float) -> Node:
         """Record an attempt and return its node. Raises `UsageError` when the disk refuses; the file is then as before."""
         node = Node(number=len(self.nodes), attempt=attempt, reward=reward, at_seconds=at_seconds)
@@ -120,8 +128,10 @@ class Journal:
         self._whole += len(line)
 
     def _read(self) -> None:
+        """From where the last reading ended."""
         with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            file.seek(self._whole)
+            for number, line in enumerate(file, len(self.nodes) + 1):
                 try:
                     node = self._parse(line)
                     if node.number != len(self.nodes):
@@ -140,10 +150,7 @@ class Journal:
             self._children[node.parent].append(node.number)
         if node.passed and (self._best is None or supersedes(node, self._best)):
             self._best = node
-        proposal = node.attempt.proposal
-        by_hand = proposal is not None and bool(proposal.by_hand)
-        counts = proposal is not None and not by_hand and node.attempt.outcome is not Outcome.EXHAUSTED
-        self.totals = self.totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds, by_hand=by_hand)
+        self.totals = counted(self.totals, node)
 
     def _line(self, node: Node) -> bytes:
         slim = replace(node, attempt=self._map_texts(_scrubbed(node.attempt), self._shelve))
@@ -185,6 +192,14 @@ def _scrubbed(attempt: Attempt) -> Attempt:
         )
         candidate = replace(candidate, origin=origin)
     return replace(attempt, candidate=candidate, prompt=scrub(attempt.prompt), reply=scrub(attempt.reply), detail=scrub(attempt.detail))
+
+
+def counted(totals: Totals, node: Node) -> Totals:
+    """What a run has used after one more node."""
+    proposal = node.attempt.proposal
+    by_hand = proposal is not None and bool(proposal.by_hand)
+    counts = proposal is not None and not by_hand and node.attempt.outcome is not Outcome.EXHAUSTED
+    return totals.with_attempt(node.attempt.usage, counts=counts, at_seconds=node.at_seconds, by_hand=by_hand)
 
 
 def supersedes(node: Node, best: Node) -> bool:

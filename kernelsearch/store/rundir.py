@@ -1,6 +1,6 @@
 """A run's folder: `run.json` (what was chosen), `journal.jsonl`, `blobs/`, `profiles/` with reports of the profiler, and a lock that
 keeps a second writer out. With a model, `answers.jsonl` beside them has every exchange, for `replay`. What its owner adds while it goes on
-is in `hints.jsonl` and `inbox/`."""
+is in `hints.jsonl` and `inbox/`. `alive` and `ended.json` tell readers elsewhere how it stands (`pulse`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TextIO
 from kernelsearch import codec
 from kernelsearch.errors import RunBusy, UsageError
 from kernelsearch.model import Environment, Node, RewardProfile, RunSpec, Task
+from kernelsearch.store import pulse
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.files import put
 from kernelsearch.store.journal import Journal
@@ -40,6 +41,8 @@ class RunFolder:
         self.journal = Journal(path / "journal.jsonl", Blobs(path / "blobs"))
         self.reports = Reports(path / FOLDER)
         self._lock = lock
+        self.earlier = pulse.ended(path)  # why it had ended, until now
+        self._beat = None if lock is None else pulse.begin(path)
 
     @classmethod
     def create(cls, path: Path, header: Header) -> RunFolder:
@@ -52,7 +55,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
-        lock = _lock(path)
+        lock = take_lock(path)
         _write_header(path, header)
         return cls(path, header, lock)
 
@@ -65,7 +68,7 @@ class RunFolder:
     def open_for_writing(cls, path: Path) -> RunFolder:
         """An existing run, to go on with. Raises `RunBusy` when another process is writing it."""
         header = _read_header(path)
-        return cls(path, header, _lock(path))
+        return cls(path, header, take_lock(path))
 
     @property
     def spec(self) -> RunSpec:
@@ -88,21 +91,29 @@ class RunFolder:
         """What is wrong with the journal, if anything is."""
         return None if self.journal.damage is None else str(self.journal.damage)
 
+    def end(self, reason: str, *, failed: bool = False) -> None:
+        """Say in the folder why the run is over, before it is closed. A run that is gone on with takes that back."""
+        pulse.end(self.path, reason, failed=failed)
+
     def close(self) -> None:
         """Flush the journal and let go of the lock."""
+        if self._beat is not None:
+            self._beat.stop()
+            self._beat = None
         self.journal.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
 
-def _lock(path: Path) -> TextIO:
+def take_lock(path: Path) -> TextIO:
+    """Keep other writers out of the folder `path` until what is returned is closed. Raises `RunBusy` when one is there already."""
     handle = (path / ".lock").open("w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         handle.close()
-        raise RunBusy(f"another process is writing {path}; wait for it, or follow it with `kernelsearch report {path}`") from error
+        raise RunBusy(f"another process is writing {path}; wait for it, or follow it with `kernelsearch watch {path}`") from error
     return handle
 
 

@@ -9,8 +9,11 @@ Not bounded: an entry is the size of its artifact (about 10 kB to 1 MB), and the
 from __future__ import annotations
 
 import errno
+import io
+import re
 import shutil
 import tempfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model import Build, Verdict
 
 _BUILD, _ARTIFACT = "build.json", "artifact"
+_KEY = re.compile(r"[0-9a-f]+")
 
 
 def build_key(*, source: str, flags: tuple[str, ...], form: str, arch: str, toolchain: str) -> str:
@@ -67,6 +71,32 @@ class BuildCache:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return replace(build, artifact=str(entry / _ARTIFACT)) if build.ok else build
+
+    def bundle(self) -> bytes:
+        """All entries, to be carried to another machine's cache."""
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(self._root.glob(f"*/*/{_BUILD}")):
+                for part in (file, file.with_name(_ARTIFACT)):
+                    if part.is_file():
+                        archive.write(part, f"{file.parent.name}/{part.name}")
+        return held.getvalue()
+
+    def take_in(self, bundle: bytes) -> None:
+        """Keep the entries of a bundle; those that are here already stay. Raises `UsageError` for what is none."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(bundle)) as archive, tempfile.TemporaryDirectory() as folder:
+                names = archive.namelist()
+                for name in names:
+                    key, _, part = name.partition("/")
+                    if part != _BUILD or not _KEY.fullmatch(key):
+                        continue
+                    artifact = Path(folder) / key if f"{key}/{_ARTIFACT}" in names else None
+                    if artifact is not None:
+                        artifact.write_bytes(archive.read(f"{key}/{_ARTIFACT}"))
+                    self.put(key, load_json(Build, archive.read(name)), artifact)
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise UsageError(f"not a bundle of builds: {error}") from error
 
     def _publish(self, aside: Path, entry: Path, key: str) -> None:
         """Rename into place. An entry that is there already stays, unless it cannot be read."""

@@ -7,6 +7,8 @@ of honest elements lies several standard deviations out.
 Units. u = 2^-(mantissa bits + 1) is the unit roundoff. A sum of K terms in precision u has an error of about u*sqrt(K) times its
 natural size (Higham, Accuracy and Stability, section 2.8 and 4.2); 4*u*sqrt(K) in the norm accepts naive sequential sums and rejects
 TF32 and half inputs on zero-mean data up to K of some 10^5. Half outputs are summed in float32 and rounded once: u_out is added.
+Where a task lets the terms of a sum be rounded to a type on their way (`Tolerance.through`), as every attention on tensor cores does
+with its weights, each term is off by at most that type's u. A norm is off by 0.41 u where many terms make a row, by more where two do.
 
 The natural size of a row is the root mean square of the reference in it, or what the row would lose if each input were off by one
 unit roundoff, whichever is more (`Expected.spread`): a sum that nearly cancels cannot be asked for more than its inputs carry.
@@ -34,6 +36,7 @@ Floats = npt.NDArray[np.float64]
 
 _NORM_FACTOR = 4.0
 _ELEMENT_FACTOR = 4.0  # the worst of 10^7 normal deviates lies at 5.4 sigma; honest norms lie at a quarter of their gate
+_BETWEEN_NORM = 0.7  # of that u, in the norm; an error of one per cent in everything still shows
 _TWO_SIDED = 2.0  # compared with a baseline, which has errors of its own
 _TRUSTED_FACTOR, _TRUSTED_CAP = 2.0, 8.0  # times the error of a trusted run, but no more than so many times the formula's gate
 # Results below this may be flushed to zero, or lie within half of the last subnormal place.
@@ -72,10 +75,11 @@ def gate(task: Task, case: Case, dtype: DType, *, two_sided: bool = False) -> Ga
     side = _TWO_SIDED if two_sided else 1.0
     summed = _NORM_FACTOR * accumulation_roundoff(dtype) * math.sqrt(length) * side
     rounded = unit_roundoff(dtype) * side if dtype in (DType.F16, DType.BF16) else 0.0
+    between = unit_roundoff(tolerance.through) * side if tolerance.through else 0.0
     return Gate(
         rtol=_ELEMENT_FACTOR * summed + 2 * rounded,
-        atol=_ELEMENT_FACTOR * summed,
-        norm=summed + rounded,
+        atol=_ELEMENT_FACTOR * (summed + between),
+        norm=summed + _BETWEEN_NORM * between + rounded,
         tiny=_TINY[dtype],
     )
 

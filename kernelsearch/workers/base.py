@@ -54,6 +54,11 @@ class Site(Protocol):
     def environment(self) -> Environment: ...
 
     @property
+    def places(self) -> int:
+        """How many judge side by side; each is kept busy by as many attempts as the run makes at a time."""
+        ...
+
+    @property
     def scratch(self) -> Path:
         """A private folder on this machine."""
         ...

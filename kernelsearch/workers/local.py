@@ -12,9 +12,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kernelsearch import digest
+from kernelsearch import digest, process
 from kernelsearch.evaluate import Known, evaluate, none_known, repeat
 from kernelsearch.lab import Lab
+from kernelsearch.measure.contest import Contest
 from kernelsearch.model import Attempt, Environment, Evaluation, Hardware, Node, Outcome, Task
 from kernelsearch.propose.base import Proposer
 from kernelsearch.store.reports import Reports
@@ -61,18 +62,22 @@ class LocalWorker:
         """Nothing to release: attempts still under way are left to end on their own."""
 
 
-def judge(work: Work, lab: Lab, known: Known) -> Evaluation:
-    """Judge in a lab of this process."""
+def judge(work: Work, lab: Lab, known: Known, contest: Contest) -> Evaluation:
+    """Judge in a lab of this process, off the CPUs that are kept for what is timed, here or on another GPU of this machine.
+
+    `contest` is that of the run which asks."""
+    process.stay_off()
     if work.trial is not None:
         return repeat(work.candidate, work.task, lab, work.trial)
-    return evaluate(work.candidate, work.task, lab, work.incumbent, known=known)
+    return evaluate(work.candidate, work.task, lab, work.incumbent, known=known, contest=contest)
 
 
 class LabSite:
-    """A lab of this process."""
+    """A lab of this process, for one run."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self._contest = Contest()
 
     @property
     def hardware(self) -> Hardware:
@@ -81,6 +86,10 @@ class LabSite:
     @property
     def environment(self) -> Environment:
         return self.lab.environment
+
+    @property
+    def places(self) -> int:
+        return 1
 
     @property
     def scratch(self) -> Path:
@@ -94,7 +103,7 @@ class LabSite:
         """A lab is ready when it is open."""
 
     def judge(self, work: Work, known: Known = none_known) -> Evaluation:
-        return judge(work, self.lab, known)
+        return judge(work, self.lab, known, self._contest)
 
     def close(self) -> None:
         self.lab.close()

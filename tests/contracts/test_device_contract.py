@@ -113,7 +113,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             pytest.skip("no nvcc on this machine")
         if importlib.util.find_spec(ON_GPU[request.param]) is None:
             pytest.skip(f"{ON_GPU[request.param]} is not installed")
-        hardware = catalog.hardware(nvml.profile_name(found[0].name) or "h100")
+        hardware = catalog.hardware(catalog.profile_name(found[0].name) or "h100")
         toolchain: Toolchain = NvccToolchain(sandbox=sandbox, cache=cache, nvcc=nvcc, arch=found[0].arch)
     else:
         hardware = catalog.hardware("h100")

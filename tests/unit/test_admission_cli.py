@@ -27,7 +27,7 @@ def loose(tmp_path: Path) -> Path:
 
 
 def test_admitted_tasks_take_a_line_each(capsys) -> None:
-    assert kernelsearch("tasks", "check", "gelu", "core/transpose", "--no-baseline") == 0
+    assert kernelsearch("tasks", "check", "core/gelu", "core/transpose", "--no-baseline") == 0
     first, second, empty, last = capsys.readouterr().out.splitlines()
     assert first.startswith("core/gelu ") and "admitted  6 calls, 33 questions" in first
     assert second.startswith("core/transpose ")
@@ -54,7 +54,7 @@ def test_verbose_tells_every_solver(capsys) -> None:
 
 def test_the_baseline_runs_on_the_emulated_device(loose: Path, capsys) -> None:
     source = loose / "baseline.cu"
-    assert kernelsearch("tasks", "check", "gelu", "--verbose") == 0
+    assert kernelsearch("tasks", "check", "core/gelu", "--verbose") == 0
     assert "passes on emulated" in capsys.readouterr().out
     (loose / "task.toml").write_text((loose / "task.toml").read_text().replace(LOOSE, ""))
     source.write_text(source.read_text().replace("0.044715", "0.0445"))
@@ -63,11 +63,13 @@ def test_the_baseline_runs_on_the_emulated_device(loose: Path, capsys) -> None:
 
 
 def test_what_is_not_a_command_is_a_task(capsys) -> None:
-    assert kernelsearch("tasks", "gelu") == 0
+    assert kernelsearch("tasks", "core/gelu") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("gelu ")
-    assert kernelsearch("tasks", "show", "gelu") == 0
+    assert kernelsearch("tasks", "show", "core/gelu") == 0
     assert capsys.readouterr().out == shown
+    assert kernelsearch("tasks", "core") == 0
+    assert {line.split("/")[0] for line in capsys.readouterr().out.splitlines()[1:]} == {"core"}
     assert kernelsearch("tasks", "--source") == 2
     assert "--source needs the name of a task" in capsys.readouterr().err
     assert kernelsearch("tasks", "check", "gellu") == 2

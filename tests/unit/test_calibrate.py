@@ -231,13 +231,13 @@ def test_a_damaged_record_is_said_with_its_remedy(damage):
 def test_a_lab_on_that_gpu_has_what_was_measured(monkeypatch):
     gpu = nvml.GpuInfo(ordinal=0, name="NVIDIA H100 80GB HBM3", uuid="GPU-0a1b/2", arch="sm_90", driver="580.1", minor=0)
     monkeypatch.setattr(nvml, "detect", lambda: [gpu])
-    assert lab._choose("cuda", "", True)[1].measured == {}
+    assert lab._choose("cuda", "", True)[2].measured == {}
     calibrate.keep(CALIBRATION)
-    hardware = lab._choose("auto", "", True)[1]
+    hardware = lab._choose("auto", "", True)[2]
     assert hardware.measured == {"dram_bytes_per_s": 3.4e12, "tensor_flops.bf16": 6.5e14, "launch_us": 2.25}
     assert "2026-11-24" in hardware.sources["measured"]
-    assert lab._choose("cuda", "", False)[1].measured == {}
-    assert lab._choose("emulated", "", True)[1].measured == {}
+    assert lab._choose("cuda", "", False)[2].measured == {}
+    assert lab._choose("emulated", "", True)[2].measured == {}
 
 
 def test_the_larger_of_stated_and_measured_counts():

@@ -60,7 +60,10 @@ def test_a_suite_by_name() -> None:
     ("ref", "complaint"),
     [
         ("transpoze", "no task is called 'transpoze'; did you mean core/transpose"),
-        ("qqq", "no file or folder 'qqq'.*known: .*core/matmul"),
+        ("algebra/matrix_mull", "did you mean algebra/matrix_mul or"),
+        ("qqq", "no file or folder 'qqq'.*suites: .*core, .*`kernelsearch tasks` lists"),
+        ("algebra", "algebra is a suite of 42 tasks: name one of them"),
+        ("gelu", "task 'gelu' is in more than one suite: say algebra/gelu or core/gelu"),
         ("gone.task.toml", "gone.task.toml: no such task file"),
     ],
 )
@@ -116,3 +119,20 @@ def test_the_numbers_of_a_gpu_fit_each_other(name: str) -> None:
     assert gpu.fp32_flops == pytest.approx(2 * lanes * gpu.sm_count * gpu.clock_hz, rel=0.01)
     assert gpu.shared_bytes_per_block == gpu.shared_bytes_per_sm - 1024
     assert gpu.tensor_flops["tf32"] <= gpu.tensor_flops["bf16"] <= gpu.tensor_flops["fp8" if "fp8" in gpu.tensor_flops else "i8"]
+
+
+@pytest.mark.parametrize(
+    ("device", "named", "profile"),
+    [
+        ("NVIDIA H100 80GB HBM3", "", "h100"),
+        ("NVIDIA H200", "", "h200"),
+        ("NVIDIA H100 80GB HBM3", "a100", "a100"),
+        (f"emulated {catalog.hardware('l40s').name}", "", "l40s"),
+    ],
+)
+def test_a_recorded_device_has_the_profile_of_its_gpu(device, named, profile):
+    assert catalog.hardware_of(device, named) == catalog.hardware(profile)
+
+
+def test_a_device_of_no_known_gpu_has_none():
+    assert catalog.hardware_of("NVIDIA GeForce GTX 980") is None

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import click
 import pytest
 
 import runs
-from kernelsearch import catalog, cli, search, suite
+from kernelsearch import catalog, cli, search
 from kernelsearch.cli import group, progress, run, session
 from kernelsearch.cli.options import SearchOptions, limits
 from kernelsearch.errors import BaselineFailed, DeviceLost, SandboxBroken, ToolMissing, UsageError
@@ -392,39 +391,3 @@ def test_tasks_lists_the_catalogue_and_shows_one(capsys):
     assert all(name in listed for name in catalog.names())
     assert kernelsearch("tasks", catalog.names()[0], "--source") == 0
     assert capsys.readouterr().out == catalog.task(catalog.names()[0]).baseline
-
-
-def test_bench_prints_a_table_and_writes_every_report(kernel, monkeypatch, capsys):
-    monkeypatch.setattr(catalog, "tasks", lambda ref: (runs.task(),))
-    assert kernelsearch("bench", "core", "--out", "many") == 0
-    out = capsys.readouterr().out
-    assert "user/softmax" in out and "4.28x" in out and "swap thread axes > vector loads, fix" in out
-    assert Path("many/user-softmax/report.html").is_file()
-
-
-def test_bench_goes_on_after_a_kernel_that_fails(kernel, monkeypatch, capsys):
-    outcomes = iter([BaselineFailed("it does not build"), None])
-
-    def optimize(task, spec, folder, *, watch, stop, ask=None):
-        if error := next(outcomes):
-            raise error
-        return play(folder, watch, stop)
-
-    monkeypatch.setattr(search, "optimize", optimize)
-    monkeypatch.setattr(catalog, "tasks", lambda ref: (runs.task(),))
-    assert kernelsearch("bench", "one", "two", "--out", "many") == 1
-    assert "geometric mean 4.28x over 1 task\n" in capsys.readouterr().out
-
-
-def test_a_suite_that_is_stopped_starts_no_further_task(tmp_path, monkeypatch):
-    stop = threading.Event()
-
-    def optimize(task, spec, folder, *, watch, stop, ask=None):
-        stop.set()
-        return play(folder, watch, stop)
-
-    monkeypatch.setattr(search, "optimize", optimize)
-    rows = suite.run(
-        [runs.task(), runs.task()], lambda task: runs.SPEC, tmp_path, watch=lambda event: None, told=lambda row: None, stop=stop
-    )
-    assert len(rows) == 1

@@ -119,7 +119,7 @@ def test_nothing_that_is_no_launcher_is_exported(problem, tmp_path, capsys):
 def test_a_task_beside_another_than_a_cuda_source_is_refused(tmp_path, capsys):
     (tmp_path / "k.cu").write_text(runs.SOURCE)
     assert kernelsearch("optimize", tmp_path / "k.cu", "--task", "core/row_softmax") == 2
-    assert "--task is for a CUDA source that answers a PyTorch problem (.py)" in capsys.readouterr().err
+    assert "--task is for a CUDA source that answers a PyTorch problem (.py) or another benchmark's" in capsys.readouterr().err
 
 
 def test_a_problem_needs_no_task_file(tmp_path, capsys):
@@ -170,7 +170,7 @@ def test_doctor_says_who_uses_a_gpu_and_what_is_not_watched(monkeypatch):
     monkeypatch.setattr(nvml, "foreign", lambda uuid, own: ("process 1 (other) uses this GPU too, so times may be wrong",))
     monkeypatch.setattr(nvml, "missing", lambda uuid: ())
     lines = {line.name.strip(): line for line in checks._watched(GPU)}
-    assert not lines["in use"].ok and "CUDA_VISIBLE_DEVICES" in lines["in use"].remedy
+    assert not lines["in use"].ok and "--device cuda" in lines["in use"].remedy
     assert lines["watched"].ok
 
 

@@ -107,6 +107,28 @@ def test_search_resume_and_report(drafted, capsys):
     assert "kernelsearch resume run" in capsys.readouterr().err
 
 
+def test_a_suite_is_searched_resumed_watched_and_compared(drafted, capsys):
+    assert kernelsearch("bench", "softmax.task.toml", "--device", "emulated", "--budget", 1, "--seeds", 2, "--out", "s", "--json") == 0
+    *rows, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [(row["seed"], row["candidates"], row["time_kind"]) for row in rows] == [(0, 1, "modelled"), (1, 1, "modelled")]
+    assert last["scores"][0]["searches"] == 2 and last["ended"] == "all searches are done"
+    assert all(Path(row["report"]).is_file() and row["speedup"] >= 1 for row in rows)
+
+    journal, suite = Path("s/user-softmax-s1/journal.jsonl"), Path("s/suite.jsonl")  # as a kill leaves them
+    whole, first = journal.read_bytes(), suite.read_bytes().splitlines(keepends=True)[0]
+    journal.write_bytes(whole[: whole.index(b"\n") + 50])
+    suite.write_bytes(first)
+    Path("s/user-softmax-s1/ended.json").unlink()
+    assert kernelsearch("bench", "--resume", "s", "--json") == 0
+    again, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [again[name] for name in ("seed", "best_us", "speedup", "steps")] == [
+        rows[1][name] for name in ("seed", "best_us", "speedup", "steps")
+    ]
+    assert suite.read_bytes().startswith(first) and len(suite.read_bytes().splitlines()) == 2
+    assert kernelsearch("watch", "s", "--once") == 0 and kernelsearch("compare", "s", "s") == 0
+    assert "no difference shown" in capsys.readouterr().out
+
+
 def test_a_baseline_that_does_not_compile_is_told_in_the_compilers_words(drafted, capsys):
     drafted.write_text(runs.SOURCE.replace("float sum = 0.0f;", "float sum = 0.0f"))
     assert kernelsearch("optimize", drafted, "--device", "emulated") == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelsearch import paths
+from kernelsearch import catalog, paths
 from kernelsearch.device import nvml
 from kernelsearch.device.pool import GpuLock, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
@@ -165,7 +165,7 @@ def test_only_visible_gpus_count(monkeypatch: pytest.MonkeyPatch, chosen: str | 
     ],
 )
 def test_a_gpu_finds_its_profile_by_name(name: str, profile: str | None) -> None:
-    assert nvml.profile_name(name) == profile
+    assert catalog.profile_name(name) == profile
 
 
 def test_a_state_that_did_not_change_is_told_once() -> None:

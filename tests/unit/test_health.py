@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kernelsearch.device import health, nvml
 from kernelsearch.device.health import Health
 from kernelsearch.device.nvml import Process, Reading
+from kernelsearch.device.pool import GpuLock
 
 UUID = "GPU-1"
 GIB = 1 << 30
@@ -74,6 +75,18 @@ def stranger():
         process.stdout.read(1)  # only now does it surely bear its own name
         yield process.pid
         process.kill()
+
+
+def test_a_box_of_another_lab_is_no_stranger(board):
+    """Two runs on one GPU wait for each other's calls."""
+    lock = GpuLock(UUID)
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    for named, count in ((str(lock.quiet), 0), (f"{lock.quiet}x", 1), (str(GpuLock("GPU-other").quiet), 1)):
+        with subprocess.Popen([*command, named], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as box:
+            box.stdout.readline()
+            board.processes = [(box.pid, GIB)]
+            assert len(nvml.foreign(UUID, [box.pid + 10**7])) == count
+            box.kill()
 
 
 def test_everything_is_read(board):

@@ -11,7 +11,8 @@ import torch_problems as problems
 
 from kernelsearch import oracle
 from kernelsearch.errors import UsageError
-from kernelsearch.formats import kernelbench, pyproblem
+from kernelsearch.formats import kernelbench
+from kernelsearch.formats.kernelbench import pyproblem
 from kernelsearch.model import Arg, ArgKind, Candidate, Distribution, DType, Form, Origin, Task
 
 torch = pytest.importorskip("torch", reason="reading a PyTorch problem needs torch (pip install kernelsearch[torch])")
@@ -70,7 +71,7 @@ def args(task: Task) -> list[tuple[str, ArgKind, DType, tuple[int, ...]]]:
 
 def test_inputs_parameters_and_outputs_become_arguments(tmp_path):
     task = load(problems.LINEAR, tmp_path)
-    assert (task.form, task.entry, task.name, task.suite) == (Form.TORCH, "ModelNew", "7_Problem", "user")
+    assert (task.form, task.entry, task.name, task.suite) == (Form.TORCH, "ModelNew", "7_Problem_", "user")
     assert args(task) == [
         ("x0", ArgKind.INPUT, DType.F32, (8, 16)),
         ("w_linear_weight", ArgKind.INPUT, DType.F32, (4, 16)),

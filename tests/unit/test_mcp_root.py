@@ -39,7 +39,13 @@ def test_a_link_out_is_refused_and_one_within_is_followed(root):
 
 
 @pytest.mark.parametrize(
-    "line", ['source = "../secret.cu"', 'source = "k.cu"\n[reference]\npython = "../r.py:f"', '[inputs]\npython = "/etc/x.py:f"']
+    "line",
+    [
+        'source = "../secret.cu"',
+        'source = "k.cu"\n[reference]\npython = "../r.py:f"',
+        '[inputs]\npython = "/etc/x.py:f"',
+        '[yardstick]\npython = "../y.py:f"',
+    ],
 )
 def test_a_task_file_may_not_name_what_lies_outside(root, line):
     (root.path / "k.task.toml").write_text(line)

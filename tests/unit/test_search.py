@@ -10,6 +10,7 @@ from nodes import candidate, passing
 
 from kernelsearch import catalog
 from kernelsearch import search as module
+from kernelsearch.chosen import resolved
 from kernelsearch.errors import BaselineFailed, DeviceLost
 from kernelsearch.model import Attempt, Budget, Evaluation, Origin, Outcome, RewardProfile, RunSpec, Usage, Verdict
 from kernelsearch.playbook import Chooser
@@ -200,10 +201,10 @@ def test_minutes_that_are_up_do_not_wait_for_a_model_that_thinks(journal, monkey
 
 
 def test_a_strategy_that_was_left_to_us_is_named_before_the_run_begins():
-    spec = module._resolved(RunSpec(task="", task_name="", strategy="auto", budget=Budget(candidates=5)))
+    spec = resolved(RunSpec(task="", task_name="", strategy="auto", budget=Budget(candidates=5)))
     assert spec.strategy == "greedy" and "5 candidates" in spec.strategy_reason
     chosen = RunSpec(task="", task_name="", strategy="beam")
-    assert module._resolved(chosen) is chosen
+    assert resolved(chosen) is chosen
 
 
 def test_repeats_count_against_the_budget_and_are_never_the_best(journal):

@@ -222,6 +222,6 @@ def test_the_device_is_the_workers(tmp_path):
     for fields in ({"device": "cuda"}, {"hardware": "h100"}, {"unsafe": True}):
         with pytest.raises(UsageError, match="the device is that of the worker"):
             open_site(RunSpec(task="", task_name="", worker=f"spool:{tmp_path}", **fields), print)
-    for worker in ("elsewhere", "spool:", "ray"):
-        with pytest.raises(UsageError, match=r"unknown worker .*; local, or spool:DIR"):
+    for worker in ("elsewhere", "spool:", "ray:"):
+        with pytest.raises(UsageError, match=r"unknown worker .*; local, .* or spool:DIR"):
             open_site(RunSpec(task="", task_name="", worker=worker), print)

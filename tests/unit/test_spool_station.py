@@ -33,7 +33,7 @@ def judged(monkeypatch):
     """Each call, as (work, lab); a candidate whose source ends in an odd figure is compiled to the code of all such."""
     calls = []
 
-    def judge(work, lab, known):
+    def judge(work, lab, known, contest):
         code = "odd" if work.candidate.source[-1] in "13579" else ""
         if (twin := known(code)) is not None:
             return twin
@@ -71,7 +71,7 @@ def test_files_of_a_search_stay_while_it_goes_on_and_go_when_others_came(judged,
 def test_a_folder_in_use_is_not_removed(monkeypatch, tmp_path):
     go, began = threading.Event(), threading.Event()
 
-    def judge(work, lab, known):
+    def judge(work, lab, known, contest):
         if lab.secret == "slow":
             began.set()
             go.wait(30)

@@ -22,7 +22,7 @@ def views():
 
 def places(text: str) -> dict[int, tuple[float, float]]:
     """Number to position of every linked circle."""
-    found = re.findall(r'<a href="#n(\d+)"><circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', text)
+    found = re.findall(r'<a href="#n(\d+)"[^>]*><circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', text)
     return {int(number): (float(x), float(y)) for number, x, y in found}
 
 

@@ -7,7 +7,7 @@ from numpy_lab import matrix_task
 
 from kernelsearch import digest
 from kernelsearch.errors import UsageError
-from kernelsearch.model import Arg, ArgKind, Case, DType, Expression, Form, Tolerance
+from kernelsearch.model import Arg, ArgKind, Case, DType, Expression, Form, Task, Tolerance
 
 N = (Expression("rows"),)
 
@@ -69,6 +69,7 @@ def test_the_digest_covers_what_is_judged() -> None:
         {"baseline": "// other"},
         {"flags": ("-O2",)},
         {"tolerance": Tolerance(rtol=1e-3)},
+        {"tolerance": Tolerance(through=DType.BF16)},
         {"cases": task.cases[:2]},
         {"distributions": task.distributions[:1]},
         {"reference": None},
@@ -76,6 +77,28 @@ def test_the_digest_covers_what_is_judged() -> None:
     ]
     digests = {digest.task(dataclasses.replace(task, **change)) for change in changes}
     assert len(digests) == len(changes) and digest.task(task) not in digests
+
+
+def test_a_field_that_came_later_leaves_older_digests_alone() -> None:
+    """What this task was called before `Tolerance.through`; run folders hold such names."""
+    task = Task(
+        name="t",
+        form=Form.LAUNCHER,
+        entry="solve",
+        args=(Arg(name="y", kind=ArgKind.OUTPUT, dtype=DType.BF16, shape=(Expression("n"),)),),
+        cases=(Case(name="c", sizes={"n": 4}, timed=True),),
+        baseline="k",
+    )
+    assert digest.task(task) == "c9b41cba3d3f3dd8a620e51ce4e0eeae"
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [({"through": DType.I32}, "through is i32, which is no float type"), ({"through": DType.BF16, "rtol": 0.1}, "leave it out where rtol")],
+)
+def test_what_terms_may_be_rounded_to_must_make_sense(given: dict, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        Tolerance(**given)
 
 
 @pytest.mark.parametrize(("dtype", "size", "bits"), [(DType.F64, 8, 52), (DType.F32, 4, 23), (DType.F16, 2, 10), (DType.BF16, 2, 7)])

@@ -9,7 +9,7 @@ from numpy_lab import matrix_task
 
 from kernelsearch.model import Arg, ArgKind, Case, Distribution, DType, Expression, Reference, Tolerance
 from kernelsearch.verify import reference
-from kernelsearch.verify.compare import compare
+from kernelsearch.verify.compare import Expected, compare
 from kernelsearch.verify.integers import exact_integers
 from kernelsearch.verify.tolerance import accumulation_roundoff, gate, unit_roundoff, widened
 from kernelsearch.workload import encode, prepare
@@ -143,6 +143,31 @@ def test_gates_follow_from_type_and_length() -> None:
     assert gate(task, case, DType.F32, two_sided=True).norm == 2 * gate(task, case, DType.F32).norm
     by_hand = gate(matrix_task(tolerance=Tolerance(rtol=0.1)), case, DType.F32)
     assert (by_hand.rtol, by_hand.atol, by_hand.norm, by_hand.by_hand) == (0.1, 0.0, math.inf, True)
+
+
+def attention(weights_in, seed: int):
+    """Attention in bfloat16 with `weights_in` applied to the weights, as a candidate that has 128 keys of 64 dimensions computes it."""
+    rng = np.random.default_rng(seed)
+    q, k, v = (bf16(rng.standard_normal(shape)).astype(np.float64) for shape in ((48, 64), (128, 64), (128, 64)))
+    weights = np.exp(q @ k.T / 8 - (q @ k.T / 8).max(axis=1, keepdims=True))
+    return weights_in(weights) @ v / weights.sum(axis=1, keepdims=True)
+
+
+def attention_error(weights_in, limits, seed: int) -> float:
+    made, exact = attention(weights_in, seed), Expected(values=attention(lambda weights: weights, seed), spread=np.zeros(48))
+    return compare("y", encode(made, DType.BF16), DType.BF16, exact, limits).worst
+
+
+def test_terms_may_be_rounded_on_their_way_where_the_task_says_so() -> None:
+    """Weights in bfloat16, as tensor cores take them, pass; an error of one per cent everywhere does not."""
+    case = Case(name="c", sizes={"rows": 48, "cols": 64})
+    strict, wide = (
+        gate(matrix_task(tolerance=Tolerance(reduction=Expression("4 * 192"), through=through)), case, DType.BF16)
+        for through in (None, DType.BF16)
+    )
+    assert all(attention_error(bf16, strict, seed) > 1 for seed in range(5))
+    assert all(attention_error(bf16, wide, seed) < 0.7 for seed in range(5))
+    assert all(attention_error(lambda weights: 1.01 * weights, wide, seed) > 1 for seed in range(5))
 
 
 # A trusted run of the same precision

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="calibrate", short_help="Measure what this GPU can do.")
-@click.option("--device", default="auto", show_default=True, help="auto, cuda or pycuda.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda or pycuda; cuda:1 is the second GPU.")
 @click.option("--hardware", default="", help="Hardware profile to hold the GPU against, such as h100.")
 @click.option("--unsafe", is_flag=True, help="Where no sandbox works, run the calibration kernels without one.")
 def command(device: str, hardware: str, unsafe: bool) -> int:

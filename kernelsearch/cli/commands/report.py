@@ -1,4 +1,4 @@
-"""`kernelsearch report RUN`: write the HTML report of a run, and its search graph if asked for."""
+"""`kernelsearch report FOLDER`: write the HTML report of a run or of a suite, and the search graph of a run if asked for."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from pathlib import Path
 
 import click
 
+from kernelsearch.errors import UsageError
 
-@click.command(name="report", short_help="Write the HTML report of a run.")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--graph", type=click.Path(path_type=Path), help="Also write the search tree to this .graphml or .json file.")
-def command(run: Path, graph: Path | None) -> None:
-    """Write RUN/report.html: one offline file with the tree, every attempt's evidence and the winning kernel.
+
+@click.command(name="report", short_help="Write the HTML report of a run or a suite.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--graph", type=click.Path(path_type=Path), help="Also write the search tree of a run to this .graphml or .json file.")
+def command(folder: Path, graph: Path | None) -> None:
+    """Write FOLDER/report.html. Of a run: one offline file with the tree, every attempt's evidence and the winning kernel. Of a suite, the
+    folder that `bench` made: a table of all tasks, with links to their runs.
 
     Works as well beside a run that is going on, was stopped, or whose journal is damaged.
     """
-    from kernelsearch.report import html
+    from kernelsearch.report import html, suite_html
 
-    record = html.read(run)
+    if suite_html.is_suite(folder):
+        if graph is not None:
+            raise UsageError("a suite has no search tree; give the folder of one of its runs to --graph")
+        click.echo(suite_html.write(folder, suite_html.read(folder)))
+        return
+    record = html.read(folder)
     if record.damaged:
         click.echo(f"warning: {record.damaged}", err=True)
     if graph is not None:
@@ -25,4 +33,4 @@ def command(run: Path, graph: Path | None) -> None:
 
         export.write_graph(record.nodes, graph)
         click.echo(graph)
-    click.echo(html.write(run))
+    click.echo(html.write(folder))

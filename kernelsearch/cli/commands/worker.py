@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Without a sign of life for so long, others take this worker for dead and its requests over.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cuda, pycuda, emulated or host.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, pycuda, emulated or host; cuda:1 is the second GPU.")
 @click.option("--hardware", default="", help="Hardware profile to model, or to hold the GPU against, such as h100.")
 @click.option("--unsafe", is_flag=True, help="Where no sandbox works, run candidates without one. Only for kernels that you trust.")
 def command(

@@ -167,8 +167,8 @@ def _theirs(cover: Cover) -> str:
 
 def request(wanted: Wanted) -> tuple[str, bytes]:
     """The name of a request and the content of its file; the same for the same question, also in a later session."""
-    plain = replace(wanted, candidate=_plain(wanted.candidate), incumbent=_challenged(wanted.incumbent))
-    same = codec.load_json(Wanted, codec.dump_json(plain))  # what came from a journal and what did not, in the same spelling
+    asked = replace(wanted, candidate=plain(wanted.candidate), incumbent=challenged(wanted.incumbent))
+    same = codec.load_json(Wanted, codec.dump_json(asked))  # what came from a journal and what did not, in the same spelling
     return digest.of_text(codec.dump_json(same)), pack(same)
 
 
@@ -183,9 +183,11 @@ def wanted(name: str, data: bytes) -> Wanted:
     return letter
 
 
-def _plain(candidate: Candidate) -> Candidate:
+def plain(candidate: Candidate) -> Candidate:
+    """Without what only the search needs to know of it."""
     return replace(candidate, origin=Origin(proposer=""))
 
 
-def _challenged(incumbent: Incumbent | None) -> Incumbent | None:
-    return None if incumbent is None else replace(incumbent, candidate=_plain(incumbent.candidate))
+def challenged(incumbent: Incumbent | None) -> Incumbent | None:
+    """The kernel to beat, as `plain`."""
+    return None if incumbent is None else replace(incumbent, candidate=plain(incumbent.candidate))

@@ -76,6 +76,10 @@ class SpoolSite:
         return self._first.evaluation.environment
 
     @property
+    def places(self) -> int:
+        return 1
+
+    @property
     def scratch(self) -> Path:
         return self._scratch
 

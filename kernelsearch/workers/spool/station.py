@@ -13,6 +13,7 @@ from pathlib import Path
 from kernelsearch import digest
 from kernelsearch.device import held
 from kernelsearch.lab import Lab
+from kernelsearch.measure.contest import Contest
 from kernelsearch.model import Environment, Evaluation, Hardware
 from kernelsearch.workers.base import Work
 from kernelsearch.workers.local import judge
@@ -25,6 +26,7 @@ _KEPT = 2  # searches whose inputs and expected values stay, most of them in mem
 class _Room:
     folder: Path
     judged: dict[str, Evaluation] = field(default_factory=dict)  # by the code that candidates were built to
+    contest: Contest = field(default_factory=Contest)
     users: int = 0
 
 
@@ -55,7 +57,7 @@ class LabStation:
         with self._room(digest.of_text(digest.task(wanted.task), wanted.secret)) as room:
             lab = replace(self.lab, secret=wanted.secret, metric_set=wanted.metrics, scratch=room.folder, energy=wanted.energy)
             work = Work(task=wanted.task, candidate=wanted.candidate, incumbent=wanted.incumbent, trial=wanted.trial)
-            evaluation = judge(work, lab, room.judged.get)
+            evaluation = judge(work, lab, room.judged.get, room.contest)
             if evaluation.build is not None and evaluation.build.code and work.trial is None:
                 room.judged.setdefault(evaluation.build.code, evaluation)
             return evaluation

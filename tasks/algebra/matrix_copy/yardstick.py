@@ -1,0 +1,5 @@
+"""PyTorch's copy: cudaMemcpyAsync within the device."""
+
+
+def matrix_copy(torch, x, rows, cols):
+    return x.clone()

@@ -1,0 +1,5 @@
+"""A matrix times a number."""
+
+
+def matrix_scalar_mul(x, rows, cols, alpha):
+    return alpha * x

@@ -1,0 +1,5 @@
+"""PyTorch's own relu, one kernel."""
+
+
+def relu(torch, x, n):
+    return torch.nn.functional.relu(x)

@@ -1,0 +1,5 @@
+"""PyTorch's own sigmoid, one kernel."""
+
+
+def sigmoid(torch, x, n):
+    return torch.sigmoid(x)

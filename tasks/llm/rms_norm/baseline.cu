@@ -1,0 +1,39 @@
+// Root-mean-square normalisation, one block a row: mean of squares, then scale.
+
+#include <math.h>
+
+#define THREADS 256
+
+// `value` of all threads of the block, combined.
+__device__ float block_sum(float value) {
+    __shared__ float partial[THREADS];
+    partial[threadIdx.x] = value;
+    __syncthreads();
+    for (int stride = THREADS / 2; stride > 0; stride /= 2) {
+        if (threadIdx.x < stride) {
+            partial[threadIdx.x] += partial[threadIdx.x + stride];
+        }
+        __syncthreads();
+    }
+    float result = partial[0];
+    __syncthreads();
+    return result;
+}
+
+__global__ void rms_norm(const float* x, const float* weight, float* y, int cols, float eps) {
+    const float* in = x + (size_t)blockIdx.x * cols;
+    float* out = y + (size_t)blockIdx.x * cols;
+    float squares = 0.0f;
+    for (int col = threadIdx.x; col < cols; col += THREADS) {
+        float value = in[col];
+        squares += value * value;
+    }
+    float scale = 1.0f / sqrtf(block_sum(squares) / cols + eps);
+    for (int col = threadIdx.x; col < cols; col += THREADS) {
+        out[col] = in[col] * scale * weight[col];
+    }
+}
+
+extern "C" void solve(const float* x, const float* weight, float* y, int rows, int cols, float eps) {
+    rms_norm<<<rows, THREADS>>>(x, weight, y, cols, eps);
+}

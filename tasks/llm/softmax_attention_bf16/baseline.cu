@@ -1,0 +1,80 @@
+// Attention, one block a query: out = softmax(q K^T / sqrt(dim)) V, 128 keys at a time, rescaling what was summed before.
+
+#include <cuda_bf16.h>
+#include <math.h>
+
+#define THREADS 128
+#define WARPS (THREADS / 32)
+
+// `value` of all threads of the block, combined.
+__device__ float block_max(float value) {
+    __shared__ float partial[THREADS];
+    partial[threadIdx.x] = value;
+    __syncthreads();
+    for (int stride = THREADS / 2; stride > 0; stride /= 2) {
+        if (threadIdx.x < stride) {
+            partial[threadIdx.x] = fmaxf(partial[threadIdx.x], partial[threadIdx.x + stride]);
+        }
+        __syncthreads();
+    }
+    float result = partial[0];
+    __syncthreads();
+    return result;
+}
+
+__global__ void softmax_attention(const __nv_bfloat16* q, const __nv_bfloat16* keys_of_all, const __nv_bfloat16* values_of_all,
+                                  __nv_bfloat16* out, int queries, int keys, int dim) {
+    extern __shared__ float sums[];  // weighted sums of values, one a dimension
+    __shared__ float weights[THREADS];
+    int at = blockIdx.x, head = at / queries;
+    const __nv_bfloat16* query = q + (size_t)at * dim;
+    const __nv_bfloat16* k = keys_of_all + (size_t)head * keys * dim;
+    const __nv_bfloat16* v = values_of_all + (size_t)head * keys * dim;
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    for (int d = threadIdx.x; d < dim; d += THREADS) {
+        sums[d] = 0.0f;
+    }
+    float largest = -INFINITY, total = 0.0f;
+    for (int start = 0; start < keys; start += THREADS) {
+        int count = min(THREADS, keys - start);
+        for (int i = warp; i < count; i += WARPS) {
+            float score = 0.0f;
+            for (int d = lane; d < dim; d += 32) {
+                score += __bfloat162float(query[d]) * __bfloat162float(k[(size_t)(start + i) * dim + d]);
+            }
+            for (int offset = 16; offset > 0; offset /= 2) {
+                score += __shfl_xor_sync(0xffffffff, score, offset);
+            }
+            if (lane == 0) {
+                weights[i] = score / sqrtf((float)dim);
+            }
+        }
+        __syncthreads();
+        float before = largest;
+        float score = threadIdx.x < count ? weights[threadIdx.x] : -INFINITY;
+        largest = fmaxf(largest, block_max(score));
+        weights[threadIdx.x] = expf(score - largest);
+        __syncthreads();
+        float rescale = expf(before - largest);
+        total *= rescale;
+        for (int i = 0; i < count; ++i) {
+            total += weights[i];
+        }
+        for (int d = threadIdx.x; d < dim; d += THREADS) {
+            float sum = sums[d] * rescale;
+            for (int i = 0; i < count; ++i) {
+                sum += weights[i] * __bfloat162float(v[(size_t)(start + i) * dim + d]);
+            }
+            sums[d] = sum;
+        }
+        __syncthreads();
+    }
+    for (int d = threadIdx.x; d < dim; d += THREADS) {
+        out[(size_t)at * dim + d] = __float2bfloat16(sums[d] / total);
+    }
+}
+
+extern "C" void solve(const __nv_bfloat16* q, const __nv_bfloat16* k, const __nv_bfloat16* v, __nv_bfloat16* out, int heads,
+                      int queries, int keys, int dim) {
+    softmax_attention<<<heads * queries, THREADS, dim * sizeof(float)>>>(q, k, v, out, queries, keys, dim);
+}
