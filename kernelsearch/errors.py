@@ -3,7 +3,8 @@
     KernelSearchError
     ├─ UsageError           the user's input: unknown task, bad configuration (path and problem)      exit 2
     │  ├─ BaselineFailed    the kernel to start from does not build, run or agree with its reference  exit 2
-    │  └─ RunBusy           another process is writing the run                                       exit 2
+    │  ├─ RunBusy           another process is writing the run                                       exit 2
+    │  └─ PromptTooLong     what a model must be told is more than its prompts may hold              exit 2
     ├─ ToolMissing          nvcc, ncu, bwrap, a driver, a key, a permission: says how to get it       exit 3
     ├─ SandboxBroken        the box failed, not the candidate
     ├─ DeviceLost           sticky CUDA error, vanished GPU: the worker is replaced
@@ -39,6 +40,10 @@ class BaselineFailed(UsageError):
 
 class RunBusy(UsageError):
     """Another process is writing the run folder."""
+
+
+class PromptTooLong(UsageError):
+    """A prompt does not fit into its tokens with all left out that may be."""
 
 
 class ToolMissing(KernelSearchError):

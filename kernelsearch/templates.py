@@ -20,6 +20,12 @@ def render(folder: Path, name: str, /, **values: object) -> str:
     return _environment(folder).get_template(name).render(values)
 
 
+def render_block(folder: Path, name: str, block: str, /, **values: object) -> str:
+    """One block of a template alone, as `render` fills in the whole."""
+    template = _environment(folder).get_template(name)
+    return "".join(template.blocks[block](template.new_context(values)))
+
+
 def escaped(name: str | None) -> bool:
     """Whether values put into the template called `name` are escaped for HTML."""
     return name is not None and name.removesuffix(".j2").endswith((".html", ".svg"))

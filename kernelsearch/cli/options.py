@@ -44,7 +44,7 @@ SEARCH = (
         "--llm", default="rules", show_default=True, help="rules, PROVIDER:MODEL (anthropic, openai, replay, mailbox), or pool:A*2,B."
     ),
     click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL."),
-    click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="Passed to the model: effort, max_tokens, timeout_s, record …"),
+    click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="For the model: effort, max_tokens, prompt_tokens, record …"),
     click.option("--roles", default="coder", show_default=True, help=f"What a model is asked as, with commas. {_ROLES}"),
     click.option("--seed", default=0, show_default=True, help="Seed of strategy and proposer."),
     click.option("--strategy", default="mcts", show_default=True, help=_STRATEGIES),

@@ -84,6 +84,11 @@ class Prices:
     def known(self) -> bool:
         return self.price is not None
 
+    @property
+    def long_above(self) -> int | None:
+        """The length of a prompt above which all of it costs more; None where there is none or none is known."""
+        return None if self.price is None else self.price.long_above
+
     def usd(self, tokens: Tokens) -> float:
         """0 when the price is not known."""
         if self.price is None:

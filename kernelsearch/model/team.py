@@ -50,7 +50,8 @@ class Mended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teamwork:
-    """Empty for an attempt by the coder alone. `usage` by role adds up to the attempt's; `notes` say where a role was done without."""
+    """Empty for an attempt by the coder alone. `usage` by role adds up to the attempt's; `notes` say where a role was done
+    without, or was told less than there was."""
 
     usage: Mapping[str, Usage] = field(default_factory=dict)
     plan: Plan | None = None

@@ -13,7 +13,8 @@ from kernelsearch.propose.base import Proposer
 
 
 def open_proposer(spec: str, *, options: Mapping[str, str], roles: Sequence[str] = ALONE) -> Proposer:
-    """`rules` takes no options; a model takes `edit_format` and `repairs` beside those of `open_model`, and is asked in `roles`.
+    """`rules` takes no options; a model takes `edit_format`, `repairs` and `prompt_tokens` beside those of `open_model`, and is asked in
+    `roles`.
 
     Raises `UsageError`, `ToolMissing` without the model's SDK, `LlmMisconfigured` without its key.
     """
@@ -27,15 +28,16 @@ def open_proposer(spec: str, *, options: Mapping[str, str], roles: Sequence[str]
 
         return RulesProposer()
     from kernelsearch.llm import open_model
+    from kernelsearch.propose.limits import limits, of_the_model
     from kernelsearch.propose.model import ModelProposer
     from kernelsearch.propose.team import Team
 
-    rest = {name: value for name, value in options.items() if name not in ("edit_format", "repairs")}
     repairs = options.get("repairs", "2")
     if not repairs.isdigit():
         raise UsageError(f"option repairs = {repairs!r} is not a whole number of zero or more")
     edit_format = options.get("edit_format", "search-replace")
-    coder = ModelProposer(model=open_model(spec, options=rest), edit_format=edit_format, repairs=int(repairs))
+    model = open_model(spec, options=of_the_model(options))
+    coder = ModelProposer(model=model, edit_format=edit_format, repairs=int(repairs), limits=limits(spec, options))
     return coder if tuple(roles) == ALONE else Team(coder, roles)
 
 

@@ -35,17 +35,23 @@ def ask(asking: Asking, written: Prompt, kind: type[T]) -> tuple[T | None, Teamw
     Raises `LlmMisconfigured` alone.
     """
     role = asking.role
+    cut = Teamwork(notes=written.notes(role))
     try:
         reply = asking.model.complete(written.system, [Message(role="user", text=written.request)], seed=asking.seed)
     except RefusedReply as error:
-        return None, Teamwork(usage={role: error.usage}, notes=(_without(role, str(error)),))
+        return None, cut + Teamwork(usage={role: error.usage}, notes=(_without(role, str(error)),))
     except (LlmBusy, NothingToPropose) as error:
-        return None, Teamwork(notes=(_without(role, str(error)),))
-    paid = Teamwork(usage={role: reply.usage})
+        return None, without(role, str(error))
+    paid = cut + Teamwork(usage={role: reply.usage})
     try:
         return codec.load_json(kind, scrub(_object(reply.text))), paid
     except UsageError as error:
         return None, paid + Teamwork(notes=(_without(role, f"its answer cannot be read: {error}"),))
+
+
+def without(role: str, why: str) -> Teamwork:
+    """What stands in the record where `role` was not asked, or could not be."""
+    return Teamwork(notes=(_without(role, why),))
 
 
 def difference(before: Candidate, source: str) -> str:

@@ -10,10 +10,13 @@ from kernelsearch.model import Attempt, Context, Evaluation, Hardware, Outcome, 
 from kernelsearch.model.roles import REPAIRS
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import difference
+from kernelsearch.propose.budget import Part
 from kernelsearch.propose.prompt import Prompt
+from kernelsearch.propose.shrink import counted
 from kernelsearch.propose.system import system
-from kernelsearch.propose.wording import fill, language, one_line
+from kernelsearch.propose.wording import block, language, one_line
 
+_PAGE = "debugger.md.j2"
 _REPAIRABLE = (
     Verdict.BUILD_FAILED,
     Verdict.CRASHED,
@@ -30,20 +33,35 @@ def repairable(attempt: Attempt) -> bool:
     return verdict in _REPAIRABLE and len(attempt.team.mended) < REPAIRS
 
 
-def write(failed: Attempt, evaluation: Evaluation, context: Context, task: Task, hardware: Hardware, *, instructions: str) -> Prompt:
-    """What the debugger is told of `failed`, which has a candidate."""
+def write(
+    failed: Attempt,
+    evaluation: Evaluation,
+    context: Context,
+    task: Task,
+    hardware: Hardware,
+    *,
+    instructions: str,
+    limit: int | None = None,
+) -> Prompt:
+    """What the debugger is told of `failed`, which has a candidate. Raises `PromptTooLong`."""
     candidate, parent = failed.candidate, context.parent
     if candidate is None:
         raise ValueError("an attempt without a candidate has nothing to repair")
-    request = fill(
-        "debugger.md.j2",
-        verdict=evaluation.verdict.prompt,
-        summary=one_line(candidate.origin.summary or candidate.origin.directive),
-        mended=[one_line(f"{each.verdict.value}: {each.detail}") for each in failed.team.mended],
-        detail=prompt.detail(evaluation),
-        language=language(task),
-        source=candidate.source,
-        flags=one_line(" ".join(candidate.flags)) or "none",
-        difference=difference(parent.candidate, candidate.source) if parent.candidate and parent.passed else "",
-    )
-    return Prompt(system=system(task, hardware, instructions), request=request)
+    summary = one_line(candidate.origin.summary or candidate.origin.directive)
+    flags = one_line(" ".join(candidate.flags)) or "none"
+    edit = difference(parent.candidate, candidate.source) if parent.candidate and parent.passed else ""
+    request = [
+        Part(name="failed", text=block(_PAGE, "failed", verdict=evaluation.verdict.prompt, summary=summary)),
+        _mended(failed),
+        prompt.output(evaluation),
+        Part(name="source", text=block(_PAGE, "source", source=candidate.source, language=language(task), flags=flags)),
+        prompt.changed(_PAGE, edit, least=0),
+    ]
+    ending = [Part(name="turn", text=block(_PAGE, "turn"))]
+    return prompt.compose(system(task, hardware, instructions), request, ending, limit)
+
+
+def _mended(failed: Attempt) -> Part:
+    """How earlier versions of it failed."""
+    lines = [one_line(f"{each.verdict.value}: {each.detail}") for each in failed.team.mended]
+    return counted("mended", "tried", len(lines), lambda left: block(_PAGE, "mended", lines=lines[-left:]), what="earlier failures")

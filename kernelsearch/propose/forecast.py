@@ -16,10 +16,10 @@ from kernelsearch.llm.prices import Tokens
 from kernelsearch.model import Attempt, Context, Hardware, Node, Outcome, Proposal, Task, Usage
 from kernelsearch.model.roles import ALONE, questions
 from kernelsearch.propose import edits, prompt
+from kernelsearch.propose.limits import limits, of_the_model
 from kernelsearch.propose.prompt import Prompt
 
 DEFAULT_FORMAT = "search-replace"
-_OURS = ("edit_format", "repairs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,19 @@ class Forecast:
         return all(model.known for model in self.models)
 
 
-def preview(proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, edit_format: str = DEFAULT_FORMAT) -> Prompt:
-    """The prompt as it would be sent. Raises `UsageError` for an edit format that does not exist."""
+def preview(
+    proposal: Proposal,
+    context: Context,
+    task: Task,
+    hardware: Hardware,
+    *,
+    edit_format: str = DEFAULT_FORMAT,
+    limit: int | None = None,
+) -> Prompt:
+    """The prompt as it would be sent. Raises `UsageError` for an edit format that does not exist, `PromptTooLong`."""
     if edit_format not in edits.INSTRUCTIONS:
         raise UsageError(f"unknown edit format {edit_format!r}; there are {', '.join(edits.INSTRUCTIONS)}")
-    return prompt.write(proposal, context, task, hardware, instructions=edits.INSTRUCTIONS[edit_format])
+    return prompt.write(proposal, context, task, hardware, instructions=edits.INSTRUCTIONS[edit_format], limit=limit)
 
 
 def unjudged(task: Task) -> Context:
@@ -92,12 +100,14 @@ def forecast(written: Prompt, spec: str, options: Mapping[str, str], *, roles: S
 
 
 def at_start(task: Task, hardware: Hardware, spec: str, options: Mapping[str, str], *, roles: Sequence[str] = ALONE) -> Forecast | None:
-    """What the first attempts of a run cost, from the prompt for the task's own kernel; None for the rules."""
+    """What the first attempts of a run cost, from the prompt for the task's own kernel; None for the rules.
+
+    Raises `PromptTooLong` where that does not fit whichever model is asked.
+    """
     if spec == "rules":
         return None
-    written = preview(
-        Proposal(ticket=0, parent=0, seed=0), unjudged(task), task, hardware, edit_format=options.get("edit_format", DEFAULT_FORMAT)
-    )
+    edit_format, limit = options.get("edit_format", DEFAULT_FORMAT), limits(spec, options).least
+    written = preview(Proposal(ticket=0, parent=0, seed=0), unjudged(task), task, hardware, edit_format=edit_format, limit=limit)
     return forecast(written, spec, options, roles=roles)
 
 
@@ -106,8 +116,3 @@ def unpriced(spec: str, options: Mapping[str, str]) -> tuple[str, ...]:
     if spec == "rules":
         return ()
     return tuple(name for _, name, found in priced(spec, options=of_the_model(options)) if not found.known)
-
-
-def of_the_model(options: Mapping[str, str]) -> dict[str, str]:
-    """The options of the model, without the proposer's own."""
-    return {name: value for name, value in options.items() if name not in _OURS}

@@ -9,10 +9,13 @@ from kernelsearch.model import Context, Hardware, Prediction, Proposal, Task, Te
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask, difference
 from kernelsearch.propose.base import Draft
+from kernelsearch.propose.budget import Part
 from kernelsearch.propose.prompt import Prompt
 from kernelsearch.propose.system import system
-from kernelsearch.propose.wording import fill, one_line
+from kernelsearch.propose.wording import block, one_line
 
+_PAGE = "judge.md.j2"
+_LEAST = 1_500  # characters of the edit: what is to be judged
 _DUTY = """You judge edits of one kernel before they are compiled and timed. You are right when what you say happens as often as you say."""
 _FORM = """
 One JSON object in a fenced block, with these keys and no other:
@@ -25,17 +28,16 @@ One JSON object in a fenced block, with these keys and no other:
 """
 
 
-def write(draft: Draft, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
-    """What the judge is told of `draft`."""
+def write(draft: Draft, proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, limit: int | None = None) -> Prompt:
+    """What the judge is told of `draft`. Raises `PromptTooLong`."""
     before = context.parent.candidate
-    request = fill(
-        "judge.md.j2",
-        **prompt.situation(proposal, context, task, hardware),
-        summary=one_line(draft.origin.summary),
-        flags=one_line(" ".join(draft.flags)) or "none",
-        difference="" if before is None else difference(before, draft.source),
-    )
-    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
+    flags, summary = one_line(" ".join(draft.flags)) or "none", one_line(draft.origin.summary)
+    ending = [
+        Part(name="edit", text=block(_PAGE, "edit", summary=summary, flags=flags)),
+        prompt.changed(_PAGE, "" if before is None else difference(before, draft.source), least=_LEAST),
+        Part(name="turn", text=block(_PAGE, "turn")),
+    ]
+    return prompt.compose(system(task, hardware, _FORM, duty=_DUTY), prompt.situation(proposal, context, task), ending, limit)
 
 
 def predict(asking: Asking, written: Prompt) -> Teamwork:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable, UsageError
+from kernelsearch.errors import LlmBusy, NothingToPropose, PromptTooLong, ReplyUnusable, UsageError
 from kernelsearch.llm import recorded
 from kernelsearch.llm.base import LanguageModel, Message, RefusedReply
 from kernelsearch.llm.pool import Pool
-from kernelsearch.model import Candidate, Context, Hardware, Origin, Proposal, Task, Usage
+from kernelsearch.model import Candidate, Context, Hardware, Origin, Proposal, Task, Teamwork, Usage
+from kernelsearch.model.roles import CODER
 from kernelsearch.propose import edits, prompt
 from kernelsearch.propose.base import Draft, UnusableReply
+from kernelsearch.propose.limits import Limits
 from kernelsearch.propose.prompt import Prompt
 
 
@@ -24,6 +26,7 @@ class _Talk:
 
     system: str
     messages: list[Message]
+    told: Teamwork  # with what it was not told
     usage: Usage = field(default_factory=Usage)
     model: str = ""
 
@@ -42,12 +45,15 @@ class ModelProposer:
     Raises `UsageError` for an unknown edit format.
     """
 
-    def __init__(self, *, model: LanguageModel, edit_format: str = "search-replace", repairs: int = 2) -> None:
+    def __init__(
+        self, *, model: LanguageModel, edit_format: str = "search-replace", repairs: int = 2, limits: Limits | None = None
+    ) -> None:
         if edit_format not in edits.INSTRUCTIONS:
             raise UsageError(f"unknown edit format {edit_format!r}; there are {', '.join(edits.INSTRUCTIONS)}")
         self._model = model
         self._format = edit_format
         self._repairs = repairs
+        self._limits = limits or Limits()
 
     @property
     def name(self) -> str:
@@ -67,22 +73,35 @@ class ModelProposer:
         """The models to choose among, where there is a choice."""
         return self._model if isinstance(self._model, Pool) else None
 
+    def limit(self, proposal: Proposal) -> int | None:
+        """How long a prompt for `proposal` may be, whatever role it is for."""
+        return self._limits.of(proposal.model)
+
     def recorded(self, path: Path) -> ModelProposer:
         """The same, with every exchange kept in `path`."""
-        return ModelProposer(model=recorded(self._model, path), edit_format=self._format, repairs=self._repairs)
+        model = recorded(self._model, path)
+        return ModelProposer(model=model, edit_format=self._format, repairs=self._repairs, limits=self._limits)
 
     def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
         """One edit of `context.parent`. Raises `UnusableReply` after the repairs, `RefusedReply`, another `LlmError`, or
-        `NothingToPropose` when a scripted model has no answer left."""
+        `NothingToPropose` when a scripted model has no answer left or a prompt for that kernel is longer than it may be."""
         candidate = context.parent.candidate
         if candidate is None:
             raise ValueError(f"node {context.parent.number} has no source to edit")
-        written = prompt.write(proposal, context, task, hardware, instructions=self.instructions)
-        return self.edit(written, candidate, proposal)
+        return self.edit(self.write(proposal, context, task, hardware), candidate, proposal)
 
-    def edit(self, written: Prompt, candidate: Candidate, proposal: Proposal) -> Draft:
+    def write(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
+        """What the coder is told. Raises `NothingToPropose` where that is longer than it may be: then no edit of that kernel is."""
+        try:
+            limit = self.limit(proposal)
+            return prompt.write(proposal, context, task, hardware, instructions=self.instructions, limit=limit)
+        except PromptTooLong as error:
+            raise NothingToPropose(str(error)) from error
+
+    def edit(self, written: Prompt, candidate: Candidate, proposal: Proposal, *, role: str = CODER) -> Draft:
         """What the model makes of `candidate` when it is told what is `written`; raises as `propose` does."""
-        talk = _Talk(system=written.system, messages=[Message(role="user", text=written.request)])
+        told = Teamwork(notes=written.notes(role))
+        talk = _Talk(system=written.system, messages=[Message(role="user", text=written.request)], told=told)
         model = member(self._model, proposal)
         reason = ""
         for turn in range(self._repairs + 1):
@@ -95,7 +114,7 @@ class ModelProposer:
                 reason = str(error)
                 continue
             flags = candidate.flags if edited.flags is None else edited.flags
-            return Draft(source=edited.source, flags=flags, origin=self._origin(talk, proposal, edited.summary))
+            return Draft(source=edited.source, flags=flags, origin=self._origin(talk, proposal, edited.summary), team=talk.told)
         raise _unusable(talk, f"no answer in {self._repairs + 1} could be applied; of the last: {reason}")
 
     def _origin(self, talk: _Talk, proposal: Proposal, summary: str) -> Origin:
@@ -135,4 +154,4 @@ def _answer(model: LanguageModel, talk: _Talk, seed: int, reason: str) -> str:
 
 
 def _unusable(talk: _Talk, message: str) -> UnusableReply:
-    return UnusableReply(message, prompt=talk.prompt, reply=talk.reply, usage=talk.usage)
+    return UnusableReply(message, prompt=talk.prompt, reply=talk.reply, usage=talk.usage, team=talk.told)

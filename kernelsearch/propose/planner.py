@@ -5,10 +5,12 @@ from __future__ import annotations
 from kernelsearch.model import Context, Hardware, Plan, Proposal, Task, Teamwork
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask
+from kernelsearch.propose.budget import Part
 from kernelsearch.propose.prompt import Prompt
 from kernelsearch.propose.system import system
-from kernelsearch.propose.wording import fill
+from kernelsearch.propose.wording import block
 
+_PAGE = "planner.md.j2"
 _DUTY = """You plan how to make one kernel faster, one edit at a time; somebody else writes the edit after your plan. An edit counts only
 when every output is right and the time goes down."""
 _FORM = """
@@ -20,13 +22,14 @@ One JSON object in a fenced block, with these three texts and no other key:
 """
 
 
-def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Prompt:
-    """What the planner is told."""
-    request = fill("planner.md.j2", **prompt.situation(proposal, context, task, hardware), said_in="plan")
-    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
+def write(proposal: Proposal, context: Context, task: Task, hardware: Hardware, *, limit: int | None = None) -> Prompt:
+    """What the planner is told. Raises `PromptTooLong`."""
+    turn = prompt.idea(_PAGE, "plan", proposal, context, task, hardware)
+    ending = [*turn, Part(name="question", text=block(_PAGE, "form"))]
+    return prompt.compose(system(task, hardware, _FORM, duty=_DUTY), prompt.situation(proposal, context, task), ending, limit)
 
 
-def plan(asking: Asking, written: Prompt) -> tuple[Plan | None, Teamwork]:
-    """The plan, and what it took."""
+def plan(asking: Asking, written: Prompt) -> Teamwork:
+    """The plan, where there is one, and what it took."""
     found, work = ask(asking, written, Plan)
-    return found, work + Teamwork(plan=found)
+    return work + Teamwork(plan=found)

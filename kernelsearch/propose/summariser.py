@@ -11,10 +11,12 @@ from kernelsearch.model import Context, Hardware, Proposal, Task, Teamwork
 from kernelsearch.model.roles import EVERY
 from kernelsearch.propose import prompt
 from kernelsearch.propose.ask import Asking, ask
+from kernelsearch.propose.budget import Part
 from kernelsearch.propose.prompt import Prompt
 from kernelsearch.propose.system import system
-from kernelsearch.propose.wording import fill, one_line
+from kernelsearch.propose.wording import block, one_line
 
+_PAGE = "summariser.md.j2"
 _MOST, _WORDS, _LINE = 6, 30, 240
 _DUTY = "You keep the lessons of a search that makes one kernel faster, one edit at a time."
 _FORM = """
@@ -40,18 +42,17 @@ def due(proposal: Proposal) -> bool:
     return proposal.ticket > 0 and proposal.ticket % EVERY == 0
 
 
-def write(context: Context, task: Task, hardware: Hardware) -> Prompt:
-    """What the summariser is told."""
-    request = fill(
-        "summariser.md.j2",
-        lessons=[one_line(line, _LINE) for line in context.lessons],
-        lineage=prompt.lineage(context),
-        siblings=prompt.tried(context),
-        evidence=prompt.evidence(context.parent.evaluation),
-        most=_MOST,
-        words=_WORDS,
-    )
-    return Prompt(system=system(task, hardware, _FORM, duty=_DUTY), request=request)
+def write(context: Context, task: Task, hardware: Hardware, *, limit: int | None = None) -> Prompt:
+    """What the summariser is told. Raises `PromptTooLong`."""
+    known = prompt.lessons(_PAGE, "kept lessons", context)
+    request = [
+        known if known.text else Part(name="lessons", text=block(_PAGE, "lessons", lines=())),
+        prompt.lineage(_PAGE, context),
+        prompt.tried(_PAGE, context),
+        prompt.counters(_PAGE, context.parent, where=False),
+    ]
+    ending = [Part(name="turn", text=block(_PAGE, "turn", most=_MOST, words=_WORDS))]
+    return prompt.compose(system(task, hardware, _FORM, duty=_DUTY), request, ending, limit)
 
 
 def summarise(asking: Asking, written: Prompt) -> Teamwork:

@@ -7,14 +7,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from kernelsearch.model import Arg, Case, Form, Hardware, Task
-from kernelsearch.propose.wording import fill, si
+from kernelsearch.propose.budget import Cut, Part
+from kernelsearch.propose.shrink import begun
+from kernelsearch.propose.wording import block, si
+
+_SYSTEM = "system.md.j2"
 
 
-def system(task: Task, hardware: Hardware, instructions: str, *, duty: str = "") -> str:
+def system(task: Task, hardware: Hardware, instructions: str, *, duty: str = "") -> list[Part]:
     """The part that stays the same through a run. `duty` is that of a role other than the coder."""
-    return fill(
-        "system.md.j2",
-        duty=duty,
+    torch = task.form is Form.TORCH
+    return [
+        Part(name="opening", text=block(_SYSTEM, "opening", duty=duty, task=task)),
+        _notes(task),
+        Part(name="signature", text=_signature(task, hardware)),
+        Part(name="hardware", text=block(_SYSTEM, "hardware", hardware=hardware, limits=_limits(hardware))),
+        Part(name="form of answer", text=block(_SYSTEM, "form", duty=duty, instructions=instructions, form="torch" if torch else "")),
+    ]
+
+
+def _notes(task: Task) -> Part:
+    """The task's notes, which go before its signature does."""
+    if not task.notes:
+        return Part(name="task notes", text="")
+
+    def shown(most: int) -> str:
+        return block(_SYSTEM, "notes", notes=task.notes if len(task.notes) <= most else f"{task.notes[:most]}\n… (cut)")
+
+    what, stage = "the notes of the task", "task notes"
+    cuts = (*begun(stage, shown, (2_000, 1_000, 500, 250), what=what), Cut(stage=stage, text="", said=what))
+    return Part(name="task notes", text=shown(len(task.notes)), cuts=cuts)
+
+
+def _signature(task: Task, hardware: Hardware) -> str:
+    return block(
+        _SYSTEM,
+        "signature",
         task=task,
         form=task.form.value,
         torch=_torch(task),
@@ -23,9 +51,6 @@ def system(task: Task, hardware: Hardware, instructions: str, *, duty: str = "")
         timed=len(task.timed_cases),
         tolerance=_tolerance(task),
         distributions=", ".join(each.value for each in task.distributions),
-        hardware=hardware,
-        limits=_limits(hardware),
-        instructions=instructions,
     )
 
 

@@ -6,17 +6,17 @@ with all that was paid before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kernelsearch.errors import LlmBusy, NothingToPropose, ReplyUnusable
+from kernelsearch.errors import LlmBusy, NothingToPropose, PromptTooLong, ReplyUnusable
 from kernelsearch.llm.base import RefusedReply
 from kernelsearch.llm.pool import Pool
 from kernelsearch.model import Attempt, Context, Hardware, Origin, Proposal, Task, Teamwork, Usage
 from kernelsearch.model.roles import CODER, DEBUGGER, JUDGE, PLANNER, SUMMARISER, check
 from kernelsearch.propose import debugger, judge, planner, summariser
-from kernelsearch.propose.ask import Asking
+from kernelsearch.propose.ask import Asking, without
 from kernelsearch.propose.base import Draft, RefusedEdit, Repair, UnusableReply
 from kernelsearch.propose.model import ModelProposer, member
 from kernelsearch.scrub import scrub
@@ -46,24 +46,30 @@ class Team:
 
     def propose(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Draft:
         """As the coder's, with what the others brought; raises what the coder raises, `RefusedEdit` for a `RefusedReply`."""
-        work = Teamwork()
+        self._coder.write(proposal, context, task, hardware)  # nobody is paid for an edit that cannot be asked for
+        work, limit = Teamwork(), self._coder.limit(proposal)
         if SUMMARISER in self._roles and summariser.due(proposal):
-            work += summariser.summarise(self._asking(SUMMARISER, proposal), summariser.write(context, task, hardware))
+            asking = self._asking(SUMMARISER, proposal)
+            work += _fitting(SUMMARISER, lambda: summariser.summarise(asking, summariser.write(context, task, hardware, limit=limit)))
             context = replace(context, lessons=work.lessons or context.lessons)
         if PLANNER in self._roles:
-            found, took = planner.plan(self._asking(PLANNER, proposal), planner.write(proposal, context, task, hardware))
-            work += took
-            context = replace(context, plan=found)
+            work += self._planned(proposal, context, task, hardware)
+            context = replace(context, plan=work.plan)
         draft, work = self._coded(proposal, context, task, hardware, work)
         if JUDGE in self._roles:
-            work += judge.predict(self._asking(JUDGE, proposal), judge.write(draft, proposal, context, task, hardware))
+            asking = self._asking(JUDGE, proposal)
+            work += _fitting(JUDGE, lambda: judge.predict(asking, judge.write(draft, proposal, context, task, hardware, limit=limit)))
         return replace(draft, team=work, origin=replace(draft.origin, usage=work.total))
+
+    def _planned(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware) -> Teamwork:
+        asking, limit = self._asking(PLANNER, proposal), self._coder.limit(proposal)
+        return _fitting(PLANNER, lambda: planner.plan(asking, planner.write(proposal, context, task, hardware, limit=limit)))
 
     def _coded(self, proposal: Proposal, context: Context, task: Task, hardware: Hardware, work: Teamwork) -> tuple[Draft, Teamwork]:
         try:
             draft = self._coder.propose(proposal, context, task, hardware)
         except UnusableReply as error:
-            work += Teamwork(usage={CODER: error.usage})
+            work += Teamwork(usage={CODER: error.usage}) + error.team
             raise UnusableReply(str(error), prompt=error.prompt, reply=error.reply, usage=work.total, team=work) from error
         except RefusedReply as error:
             raise RefusedEdit(error, work + Teamwork(usage={CODER: error.usage})) from error
@@ -72,26 +78,35 @@ class Team:
                 raise
             said = f"the coder could not be asked ({error}) after another role was"
             raise UnusableReply(said, prompt="", reply="", usage=work.total, team=work) from error
-        return draft, work + Teamwork(usage={CODER: draft.origin.usage})
+        return draft, work + Teamwork(usage={CODER: draft.origin.usage}) + draft.team
 
     def mend(self, failed: Attempt, context: Context, task: Task, hardware: Hardware) -> Repair | None:
         """See `Mender`."""
         candidate, evaluation, proposal = failed.candidate, failed.evaluation, failed.proposal
         if DEBUGGER not in self._roles or candidate is None or evaluation is None or proposal is None or not debugger.repairable(failed):
             return None
-        written = debugger.write(failed, evaluation, context, task, hardware, instructions=self._coder.instructions)
+        limit, instructions = self._coder.limit(proposal), self._coder.instructions
         try:
-            draft = self._coder.edit(written, candidate, proposal)
+            written = debugger.write(failed, evaluation, context, task, hardware, instructions=instructions, limit=limit)
+            draft = self._coder.edit(written, candidate, proposal, role=DEBUGGER)
         except (UnusableReply, RefusedReply) as error:
             said = error.reply if isinstance(error, UnusableReply) else error.text
             return _gave_up(candidate.origin, str(error), Origin(proposer="", prompt=error.prompt, reply=said, usage=error.usage))
-        except (LlmBusy, NothingToPropose, ReplyUnusable) as error:
+        except (LlmBusy, NothingToPropose, PromptTooLong, ReplyUnusable) as error:
             return _gave_up(candidate.origin, str(error), Origin(proposer=""))
         origin = _after(candidate.origin, draft.origin)
-        return Repair(draft=replace(draft, origin=origin), origin=origin, team=Teamwork(usage={DEBUGGER: draft.origin.usage}))
+        return Repair(draft=replace(draft, origin=origin), origin=origin, team=Teamwork(usage={DEBUGGER: draft.origin.usage}) + draft.team)
 
     def _asking(self, role: str, proposal: Proposal) -> Asking:
         return Asking(model=member(self._coder.model, proposal), role=role, seed=proposal.seed)
+
+
+def _fitting(role: str, asked: Callable[[], Teamwork]) -> Teamwork:
+    """What `role` brought; where its prompt is longer than it may be, it is done without."""
+    try:
+        return asked()
+    except PromptTooLong as error:
+        return without(role, str(error))
 
 
 def _gave_up(before: Origin, why: str, said: Origin) -> Repair:

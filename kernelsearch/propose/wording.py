@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kernelsearch.model import Form, Task
-from kernelsearch.templates import render
+from kernelsearch.templates import render, render_block
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 _LINE = 160
@@ -17,6 +17,11 @@ _LANGUAGE = {Form.TORCH: "python"}  # of the sources; CUDA where nothing is said
 def fill(name: str, **values: object) -> str:
     """The template `name` with `values`."""
     return render(_TEMPLATES, name, fence=fence, **values)
+
+
+def block(name: str, part: str, **values: object) -> str:
+    """The block `part` alone of the template `name`."""
+    return render_block(_TEMPLATES, name, part, fence=fence, **values)
 
 
 def language(task: Task) -> str:

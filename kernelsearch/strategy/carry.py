@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernelsearch.strategy.gains import Gains, directive_of
 from kernelsearch.strategy.kernels import Answer, Kernel
-from kernelsearch.strategy.lessons import Lessons, directive_of
 
 _LEAST = 0.01  # gain from which a directive is worth carrying
 _ROOM = 16  # directives that are kept, those that gained most
@@ -28,13 +28,13 @@ class Carry:
     """Learns which directives gained and where they were tried; a fold over answers."""
 
     def __init__(self) -> None:
-        self._lessons = Lessons()
+        self._gains = Gains()
         self._examples: dict[str, tuple[float, int]] = {}  # directive -> its greatest gain, and the kernel that had it
         self._tried: dict[int, set[str]] = {}  # directives tried or asked for, by kernel
 
     def learn(self, answer: Answer) -> None:
         """Take in what became of an edit."""
-        self._lessons.learn(answer)
+        self._gains.learn(answer)
         if answer.parent is None or answer.repeated:
             return
         proposal = answer.node.attempt.proposal
@@ -54,9 +54,9 @@ class Carry:
         while step is not None:
             had.add(step.directive)
             step = step.parent
-        free = [name for name in self._examples if name not in had and self._lessons[name].gain > _LEAST]
+        free = [name for name in self._examples if name not in had and self._gains[name].mean > _LEAST]
         if not free:
             return None
-        name = max(free, key=lambda directive: (self._lessons[directive].gain, directive))
+        name = max(free, key=lambda directive: (self._gains[directive].mean, directive))
         self._tried.setdefault(kernel.number, set()).add(name)
         return Carried(name, self._examples[name][1])

@@ -7,7 +7,8 @@ generation to end. Which island an attempt belongs to, and its chances, follow f
 - Parents by tournament of `tournament`; on small populations that is near ReEvo's uniform choice, with a lean to the better.
 - Crossover of two parents whose rewards differ, or with the chance `mutation` (0.5 in ReEvo) an edit of one. The better parent is
   edited; the other one goes along, the directive that made it is wished for, and a note says which was faster, as ReEvo's
-  short-term reflection does. A mutation is told what worked on the whole, as its long-term reflection is.
+  short-term reflection does. What worked on the whole, its long-term
+  reflection, stands in every prompt (`propose.lessons`).
 - Every `migration` answers the best of each island is also counted among those of the next.
 - A population holds `size` kernels in all islands together (10 in ReEvo). When an island has nothing left that can be
   edited, kernels that had to leave a population come back, the best first.
@@ -21,7 +22,6 @@ from bisect import insort
 
 from kernelsearch.model import Node, Proposal
 from kernelsearch.strategy.kernels import Kernel, Kernels
-from kernelsearch.strategy.lessons import Lessons
 
 _TRIES = 4  # draws of a second parent that differs from the first
 
@@ -42,7 +42,6 @@ class Evolve:
         migration: float = 16,
     ) -> None:
         self._kernels = Kernels(seed)
-        self._lessons = Lessons()
         self._size = max(2, int(size) // max(1, int(islands)))
         self._islands: list[list[tuple[float, int, Kernel]]] = [[] for _ in range(max(1, int(islands)))]  # (-value, number, kernel)
         self._initial, self._tournament, self._mutation = int(initial), max(1, int(tournament)), mutation
@@ -69,7 +68,6 @@ class Evolve:
     def tell(self, node: Node) -> None:
         proposal = node.attempt.proposal
         answer = self._kernels.tell(node)
-        self._lessons.learn(answer)
         if answer.repeated or answer.says_nothing:
             return
         if answer.kernel is not None:
@@ -113,7 +111,7 @@ class Evolve:
         return next((kernel for kernel in drawn if kernel.value != first.value), None)
 
     def _mutated(self, kernel: Kernel) -> Proposal:
-        return self._kernels.edit(kernel, note=self._lessons.told())
+        return self._kernels.edit(kernel)
 
     def _crossed(self, first: Kernel, second: Kernel) -> Proposal:
         better, worse = (first, second) if first.value >= second.value else (second, first)

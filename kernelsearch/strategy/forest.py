@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 
 from kernelsearch.model import Node, Proposal
-from kernelsearch.strategy.lessons import Lessons, directive_of
+from kernelsearch.strategy.gains import Gains, directive_of
 from kernelsearch.strategy.mcts import Mcts
 
 _NAMED = 8  # directions that a note names
@@ -29,7 +29,7 @@ class Forest:
     def __init__(self, *, seed: int, roots: float = 4, curiosity: float = 0.1, c: float = 0.1, width: float = 24) -> None:
         self._tree = Mcts(seed=seed, c=c, width=width, carry=0.0)
         self._roots, self._curiosity = int(roots), curiosity
-        self._scouted = Lessons()
+        self._scouted = Gains()
         self._taken: dict[int, set[str]] = {}  # directions by the kernel that was edited
         self._edits = 0  # that were answered
 
@@ -42,9 +42,9 @@ class Forest:
         direction = None if scattering else self._direction(taken)
         if direction is not None:
             self._taken.setdefault(proposal.parent, set()).add(direction)
-            return replace(proposal, directive=direction, note=self._scouted.told())
+            return replace(proposal, directive=direction)
         note = f"Take another direction than these, which were taken from here: {', '.join(sorted(taken)[:_NAMED])}." if taken else ""
-        return replace(proposal, note=" ".join(filter(None, (note, self._scouted.told()))))
+        return replace(proposal, note=note)
 
     def tell(self, node: Node) -> None:
         answer = self._tree.learn(node)
@@ -64,6 +64,6 @@ class Forest:
         return best if best is not None and self._promise(best) > 0.0 else None
 
     def _promise(self, name: str) -> float:
-        lesson = self._scouted[name]
-        known = lesson.gains / lesson.tried  # an edit that gave no kernel gained nothing
-        return known + self._curiosity * math.sqrt(math.log(self._edits + 1.0) / lesson.tried)
+        found = self._scouted[name]
+        known = found.gains / found.tried  # an edit that gave no kernel gained nothing
+        return known + self._curiosity * math.sqrt(math.log(self._edits + 1.0) / found.tried)

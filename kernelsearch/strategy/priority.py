@@ -13,7 +13,7 @@ Which round an attempt belongs to follows from its ticket, so that answers may c
   0.01 apart: 0.002 refuses what is the same but for names, and lets a changed block size pass.
 - `refresh`: the share of attempts that try a contender again. The paper does it at every turn, which doubles the evaluations; we only
   where intervals overlap, since our times come in pairs and have little noise.
-- `lessons`: 1 adds to each proposal what worked and what failed so far.
+- What worked and what failed so far, which the paper keeps in each prompt, stands there whatever the strategy (`propose.lessons`).
 - Nothing answers stagnation: what was tried did not help, as in `mcts`; a bonus that grew with it was clearly worse.
 """
 
@@ -25,7 +25,6 @@ import math
 from kernelsearch.model import Node, Proposal
 from kernelsearch.strategy.contenders import Contenders
 from kernelsearch.strategy.kernels import Kernel, Kernels
-from kernelsearch.strategy.lessons import Lessons
 
 _COUNTED = 64  # uses of a kernel beyond which the bonus of UCB is no longer told apart
 
@@ -42,11 +41,9 @@ class Priority:
         c: float = 0.1,
         apart: float = 0.002,
         refresh: float = 0.05,
-        lessons: float = 1,
     ) -> None:
         self._kernels = Kernels(seed)
         self._contenders = Contenders(share=refresh)
-        self._lessons = Lessons() if lessons else None
         self._copies, self._allowance = max(1, int(candidates)), max(1, int(proposals))
         self._c, self._apart = c, apart
         self._queues: dict[int, list[tuple[float, int]]] = {}  # uses of a kernel (all in one without UCB) -> heap of (-mean, -number)
@@ -63,8 +60,7 @@ class Priority:
         again = self._contenders.next_repeat(self._kernels.answered + self._kernels.under_way)
         if again is not None:
             return self._kernels.repeat(again)
-        note = "" if self._lessons is None else self._lessons.told()
-        proposal = self._kernels.edit(kernel, note=note, apart=self._apart)
+        proposal = self._kernels.edit(kernel, apart=self._apart)
         self._take(kernel)
         return proposal
 
@@ -81,8 +77,6 @@ class Priority:
                 self._enter(proposal.ticket)
                 self._take(answer.parent)
             self._place(answer.parent)
-        if self._lessons is not None:
-            self._lessons.learn(answer)
 
     def _enter(self, ticket: int) -> None:
         """The round of `ticket` begins, unless it has."""

@@ -11,7 +11,7 @@ from kernelsearch import llm
 from kernelsearch.errors import ReplyUnusable, UsageError
 from kernelsearch.llm.base import LanguageModel, Message
 from kernelsearch.model import Budget, Totals, Usage
-from kernelsearch.propose.forecast import of_the_model
+from kernelsearch.propose.limits import of_the_model
 
 T = TypeVar("T")
 

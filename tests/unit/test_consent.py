@@ -19,7 +19,7 @@ from kernelsearch.cli.views import PlainView
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Attempt, Budget, Context, Origin, Outcome, Proposal, RewardProfile, Usage
 from kernelsearch.propose.base import Draft
-from kernelsearch.propose.prompt import tried
+from kernelsearch.propose.facts import tried
 from kernelsearch.search import Run, search
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("subject", metavar="TASK|RUN[:NODE]")
 @click.option("--llm", help="Model or pool to tell the price for.  [default: that of the run]")
 @click.option("--base-url", default="", help="Endpoint of an OpenAI-compatible server, with --llm openai:MODEL.")
-@click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="As for optimize: edit_format, max_tokens …")
+@click.option("--llm-option", multiple=True, metavar="NAME=VALUE", help="As for optimize: prompt_tokens, edit_format, max_tokens …")
 @click.option("--role", default="coder", show_default=True, help="coder, planner, summariser; of an attempt RUN:NODE also judge, debugger.")
 @click.option("--directive", help="The one edit to ask for.")
 @click.option("--hardware", default="", help="Hardware profile to tell of.  [default: this machine's GPU, or that of the run]")
@@ -38,12 +38,14 @@ def command(
 ) -> None:
     """Write the prompt for an edit of TASK's own kernel, or of attempt NODE of RUN (its best by default), as it would be sent.
 
-    Its size and price follow on standard error. No key is needed.
+    Its size, by section, what was cut to keep it within prompt_tokens, and its price follow on standard error. No key is needed. Of a
+    pool's limits the least holds here.
     """
     from kernelsearch.cli.options import named_options
     from kernelsearch.model import Proposal
     from kernelsearch.model.roles import DEBUGGER, JUDGE
     from kernelsearch.propose import forecast, preview
+    from kernelsearch.propose.limits import limits
 
     task, context, gpu, run = _subject(subject, hardware)
     given = named_options(llm_option, base_url)
@@ -53,12 +55,13 @@ def command(
     if run is not None:
         proposal, context = _told(run, proposal, context, proposer, gpu)
     edit_format = options.get("edit_format", forecast.DEFAULT_FORMAT)
+    limit = limits(proposer, options).least
     if run is not None and context.parent.attempt.proposal is not None and role in (JUDGE, DEBUGGER):
         asked = context.parent.attempt.proposal
         edit = replace(run.journal.context(asked), hints=_hints(run).texts(asked.hints))
-        written = preview.of_attempt(role, context.parent, edit, task, gpu, edit_format=edit_format)
+        written = preview.of_attempt(role, context.parent, edit, task, gpu, edit_format=edit_format, limit=limit)
     else:
-        written = preview.of_role(role, proposal, context, task, gpu, edit_format=edit_format)
+        written = preview.of_role(role, proposal, context, task, gpu, edit_format=edit_format, limit=limit)
     found = forecast.forecast(written, proposer, options)
     if as_json:
         click.echo(_json(written, found))
@@ -131,7 +134,10 @@ def _sizes(written: Prompt, found: Forecast | None) -> list[str]:
     from kernelsearch.report import words
 
     system, request = estimate.tokens(written.system), estimate.tokens(written.request)
-    lines = [f"some {system + request:,} tokens (estimated): {system:,} that stay the same through a run, {request:,} for this attempt"]
+    lines = [
+        f"some {system + request:,} tokens (estimated): {system:,} that stay the same through a run, {request:,} for this attempt",
+        *_sections(written),
+    ]
     if found is None:
         return [*lines, "name a model with --llm to see the price; the rules read no prompt"]
     for model in found.models:
@@ -140,6 +146,20 @@ def _sizes(written: Prompt, found: Forecast | None) -> list[str]:
         lines.append(
             f"{model.name}: {price} an attempt with an answer of {found.answer_tokens:,} tokens{dated}; nothing cached, no repairs"
         )
+    return lines
+
+
+def _sections(written: Prompt) -> list[str]:
+    """How long each section is, and what was cut."""
+    account = written.account
+    shown = [section for section in account.sections if section.whole]
+    width = max(len(section.name) for section in shown)
+    lines = []
+    for section in shown:
+        cut = f" of {section.whole:,}, without {section.cut}" if section.cut else ""
+        lines.append(f"  {section.name:{width}} {section.tokens:>8,}{cut}")
+    if account.limit is not None:
+        lines.append(f"limit: {account.limit:,} tokens a prompt; {'nothing was cut' if not account.cut else 'cut to fit'}")
     return lines
 
 
