@@ -245,10 +245,10 @@ def optimize(task: Task, spec: RunSpec, folder: Path, *, watch: Watch, stop: thr
     tools = Tools.of(spec, Totals())  # before the lab and the folder: a wrong name or a missing key leaves nothing behind
     heard = Heard(lambda text: watch(Warned(text=text)))
     with closing(open_site(spec, heard.say, energy=tools.energy)) as site:
-        at_start(task, site.hardware, spec.proposer, spec.proposer_options)  # a prompt that is too long leaves nothing behind either
         if why := admission.unsound(task, site.scratch):
             raise UsageError(f"task {task.name!r} cannot tell right from wrong: {why}; `kernelsearch tasks check` tells more")
         site.begin(task, lambda: heard.stopped(stop))
+        at_start(task, site.hardware, spec.proposer, spec.proposer_options)  # a prompt that is too long leaves nothing behind either
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         header = Header(
             version=kernelsearch.__version__, started=started, spec=spec, task=task, environment=site.environment, rewards=tools.rewards

@@ -124,10 +124,10 @@ class Shapes:
         contents."""
         for reading in self.readings:
             for access in reading.accesses:
-                inner = self._indexing(access)
-                if inner is None:
+                inner, buffer = self._indexing(access), self.by_name.get(access.buffer)
+                if inner is None or buffer is None:
                     continue
-                buffer, free = self.by_name[access.buffer], self._unused()
+                free = self._unused()
                 if buffer.shape is None and len(free) == 1:
                     buffer.shape = [Polynomial.name(free[0])]
                     buffer.assumed = f"it is indexed by the contents of {inner.name}, and no other buffer has the size {free[0]}"

@@ -44,7 +44,7 @@ def told(folder):
             n.parent,
             digest.candidate(n.candidate),
             n.reward,
-            replace(n.evaluation, seconds={}, build=replace(n.evaluation.build, seconds=0.0, cached=False)),
+            replace(n.evaluation, seconds={}, held_s=0.0, build=replace(n.evaluation.build, seconds=0.0, cached=False)),
         )
         for n in RunFolder.open(folder).nodes
     ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from kernelsearch import catalog, digest, yardstick
+from kernelsearch.device import nvml
 from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import open_lab
 from kernelsearch.measure.floor import floor_us
@@ -19,6 +20,8 @@ TORCH = "def run(torch, x, n, **others):\n    return torch.nn.functional.gelu(x,
 
 @pytest.fixture(scope="module")
 def lab():
+    if not nvml.detect():
+        pytest.skip("no NVIDIA GPU on this machine")
     with closing(open_lab(device="cuda", metrics="none")) as opened:
         yield opened
 

@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_run(suite, capsys):
     }
     assert Path("s/user-soft/report.html").is_file()
     text = Path("s/suite.md").read_text()
-    assert "| user/hard | 412.3 | 96.40 | 4.28x |" in text and "torn.task.toml" in text and "kernelsearch " in text
+    assert "| user/hard | 412.3 | 96.40 | 4.28x |" in text and "torn.task.toml" in text and "command: kernelsearch" in text
 
 
 def test_filters_leave_a_broken_task_in_peace(suite):

@@ -8,7 +8,7 @@ import answers
 import pytest
 
 import runs
-from kernelsearch import catalog, search
+from kernelsearch import catalog, chosen
 from kernelsearch.cli import consent, group, run
 from kernelsearch.errors import UsageError
 from kernelsearch.formats import kernelbench
@@ -114,8 +114,8 @@ def _raise(error: Exception) -> None:
 
 def test_a_replay_that_began_further_on_is_resumed_behind_what_was_used():
     spec = replace(runs.SPEC, proposer="replay:said.jsonl", proposer_options={"skip": "3", "by": "order"})
-    assert search._proposer_options(spec, Totals(usage=Usage(calls=2))) == {"skip": "5", "by": "order"}
-    assert search._proposer_options(spec, Totals()) == {"skip": "3", "by": "order"}
+    assert chosen._proposer_options(spec, Totals(usage=Usage(calls=2))) == {"skip": "5", "by": "order"}
+    assert chosen._proposer_options(spec, Totals()) == {"skip": "3", "by": "order"}
 
 
 def test_it_needs_a_model(capsys):

@@ -152,7 +152,7 @@ def test_models_may_be_asked_about_pytorch_and_rules_about_cuda():
 
 def test_what_is_odd_about_a_gpu_is_said(monkeypatch):
     monkeypatch.setattr(nvml, "reading", lambda uuid: Reading(processes=(Process(pid=1, name="other"),)))
-    monkeypatch.setattr(nvml, "strangers", lambda found, own: found.processes)
+    monkeypatch.setattr(nvml, "strangers", lambda uuid, found, own: found.processes)
     monkeypatch.setattr(nvml, "_nvml", lambda: object())
     monkeypatch.setattr(health, "find_ncu", lambda: None)
     said = health.remarks(WITH_GPU, metrics="quick")

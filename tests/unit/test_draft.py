@@ -146,6 +146,7 @@ def test_a_source_without_an_entry_is_refused(text: str, reason: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @example("batched_matmul", 148, 12, "a[")
+@example("spmv", 393, 1, "(")
 @given(st.sampled_from(KERNELS), st.integers(0, 1500), st.integers(1, 60), st.sampled_from(["", "(", "}", "a[", " x ", "é"]))
 def test_damaged_sources_are_drafted_or_refused(name: str, start: int, length: int, put: str) -> None:
     text = (GOLDEN / f"{name}.cu").read_text()
