@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -307,15 +307,13 @@ def _judged_by(spec: RunSpec, worker: str, device: str) -> RunSpec:
 
 def _site_again(home: RunFolder, spec: RunSpec, watch: Watch, heard: Heard, stop: threading.Event, *, energy: bool) -> Site:
     """Where the run's candidates are judged, ready; that it is another device than before is announced."""
-    site = open_site(spec, heard.say, energy=energy)
-    try:
+    with ExitStack() as unless_ready:
+        site = unless_ready.enter_context(closing(open_site(spec, heard.say, energy=energy)))
         site.begin(home.task, lambda: heard.stopped(stop))
         if site.environment.device != home.environment.device:
             other = f"times from {site.environment.device} are not comparable with it"
             watch(Warned(text=f"the run began on {home.environment.device}; {other}"))
-    except BaseException:
-        site.close()
-        raise
+        unless_ready.pop_all()
     return site
 
 

@@ -177,11 +177,10 @@ def _ask(
             process.close()
             process = None
         process = process or Process(device)
-        try:
+        with contextlib.ExitStack() as unless_answered:  # an interrupted conversation cannot be taken up again
+            unless_answered.callback(process.close)
             answer = process.ask(request, given, seconds)
-        except BaseException:  # an interrupted conversation cannot be taken up again
-            process.close()
-            raise
+            unless_answered.pop_all()
         _processes[device] = process
     if problem := answer[0].get("error"):
         raise UsageError(f"{where}: {problem}")
