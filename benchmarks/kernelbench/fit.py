@@ -1,8 +1,9 @@
 """The launchers of this folder in the sizes of another version of KernelBench, or of problems that were scaled down.
 
-A launcher has the sizes of its problem as constants of the same names in its second paragraph. `fit.py LEVEL OUT` writes each one that LEVEL has a
-problem for into OUT, with the numbers that the problem's own file gives to those names. Nothing is run: numbers, products and names that
-stand for them are read from the text. A launcher with a name that the problem does not give a number to is left out, and told.
+A launcher has the sizes of its problem in its second paragraph, as constants of the same names. `fit.py LEVEL OUT` writes each that
+LEVEL has a problem for into OUT, with the numbers that the problem's own file gives to those names. Nothing is run: numbers, products
+and names that stand for them are read from the text. A launcher with a name that the problem does not give a number to is left out,
+and told.
 """
 
 from __future__ import annotations
@@ -55,10 +56,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("level", type=Path, help="folder of problems, such as KernelBench/level1 of a checkout")
     parser.add_argument("out", type=Path, help="folder for the launchers")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="numbers of problems; whatever has a launcher is read, however large")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     written = 0
     for launcher in sorted(HERE.glob("*.cu")):
+        if given.only and launcher.stem.partition("_")[0] not in given.only:
+            continue
         problem = given.level / f"{launcher.stem}.py"
         if not problem.is_file():
             print(f"{launcher.stem}: no such problem there")
