@@ -1,0 +1,22 @@
+// A times a number that the problem fixes.
+#include <cuda_runtime.h>
+
+constexpr int M = 65536;
+constexpr int N = 16384;
+
+constexpr long long COUNT = (long long)M * N / 4;
+constexpr int THREADS = 256;
+static_assert(((long long)M * N) % 4 == 0, "numbers are read four at a time");
+
+__device__ float of(float x) { return x * 3.14f; }
+
+__global__ void each(const float4* __restrict__ x, float4* __restrict__ y) {
+  const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
+  if (i >= COUNT) return;
+  const float4 v = x[i];
+  y[i] = make_float4(of(v.x), of(v.y), of(v.z), of(v.w));
+}
+
+extern "C" void solve(const float* x, float* y) {
+  each<<<(COUNT + THREADS - 1) / THREADS, THREADS>>>(reinterpret_cast<const float4*>(x), reinterpret_cast<float4*>(y));
+}
