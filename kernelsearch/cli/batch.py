@@ -52,8 +52,11 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
     """Raises `UsageError` before a folder is made: where there is no task at all, none is left, or a setting names what is not known."""
     entries, doubled = plans.distinct(gathered.entries)
     found = (*gathered.problems, *doubled)
-    names = [problem.name for problem in found if problem.name]
+    names = [*gathered.unread, *(problem.name for problem in found if problem.name)]
     problems = plans.concerned(found, wanted.only, wanted.skip)
+    if not entries and not problems and gathered.unread:
+        called = gathered.unread[::2]
+        raise UsageError(f"--only and --skip leave no task; they are called {', '.join(called[:8])}{', …' if len(called) > 8 else ''}")
     if not entries and not any(problem.name for problem in problems):
         raise UsageError(f"no task to run: {'; '.join(problem.why for problem in problems)}")
     for setting in wanted.settings:

@@ -12,6 +12,7 @@ from kernelsearch.cli import inputs
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Task
 from kernelsearch.suite import Entry, Problem, is_suite
+from kernelsearch.suite.plan import wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +27,26 @@ class _Member:
 class Gathered:
     """What was read, and what could not be."""
 
-    def __init__(self, refs: Sequence[str], proposer: str, launchers: Path | None = None) -> None:
+    def __init__(
+        self, refs: Sequence[str], proposer: str, launchers: Path | None = None, *, only: Sequence[str] = (), skip: Sequence[str] = ()
+    ) -> None:
         """`launchers`: a folder of CUDA sources; of problems of others only those are taken that one of them answers.
 
+        What `only` and `skip` leave out by its name is not read, where that is known before: a problem of others may take minutes.
         Raises `ToolMissing` where a format needs a library that is not there.
         """
         self.entries: list[Entry] = []
         self.problems: list[Problem] = []
+        self.unread: list[str] = []
         self.launchers = launchers
         self._tasks: dict[tuple[str, str], Task] = {}
         for ref in refs:
             for member in self._members(ref):
-                self._read(member, proposer)
+                name = member.item.rpartition("/")[2]
+                if name and not wanted((name, member.item), only, skip):
+                    self.unread += [name, member.item]
+                else:
+                    self._read(member, proposer)
 
     def task(self, entry: Entry) -> Task:
         """Raises `UsageError` where it is not there any more."""

@@ -50,10 +50,11 @@ class Timekeeper:
 
 
 def _receive(channel: socket.socket) -> bytes:
-    return _exactly(channel, int.from_bytes(_exactly(channel, _LENGTH_BYTES), "little"))
+    return exactly(channel, int.from_bytes(exactly(channel, _LENGTH_BYTES), "little"))
 
 
-def _exactly(channel: socket.socket, count: int) -> bytes:
+def exactly(channel: socket.socket, count: int) -> bytes:
+    """That many bytes of a stream. Raises `OSError` at its end."""
     data = bytearray()
     while len(data) < count:
         if not (part := channel.recv(min(1 << 20, count - len(data)))):
@@ -68,7 +69,7 @@ def _serve(channel: socket.socket) -> None:
         if not length:
             return
         sides = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-        schedule = json.loads(_exactly(channel, int.from_bytes(length, "little")))
+        schedule = json.loads(exactly(channel, int.from_bytes(length, "little")))
         record = json.dumps(Race(schedule, sides[0], sides[1] if len(sides) > 1 else None).run()).encode()
         for side in sides:
             side.close()

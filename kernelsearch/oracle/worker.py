@@ -9,25 +9,19 @@ An answer has `error` (words for the user) or the result.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from kernelsearch.oracle import programs, wire
+from kernelsearch.oracle import programs
 from kernelsearch.oracle.introspect import describe
 from kernelsearch.oracle.problem import FILE, Exact, Fault, arrays, flat, namespace, shaped
 from kernelsearch.oracle.program import Trusted
+from kernelsearch.oracle.serving import USERS_ERRORS, Answering, place, serve
 from kernelsearch.oracle.wire import Array
 
-# What a problem's own code may raise; torch's errors are RuntimeErrors.
-_PROBLEM_ERRORS = (
-    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NameError, OSError),
-    *(RuntimeError, SyntaxError, TypeError, ValueError),
-)
 _KEPT = 4  # problems whose modules stay in memory
 
 
@@ -52,7 +46,7 @@ class Worker:
             return {}, program.reference(given, request["values"])
         except Fault as fault:
             return {"error": str(fault)}, {}
-        except _PROBLEM_ERRORS as error:
+        except USERS_ERRORS as error:
             return {"error": f"{_place(error)}{type(error).__name__}: {error}"}, {}
 
     def _compute(self, request: Mapping[str, Any], given: Mapping[str, Array]) -> dict[str, Array]:
@@ -79,26 +73,13 @@ def _place(error: BaseException) -> str:
     """`line 7: ` of the problem, or `reference.py, line 7: ` of a program's files, where the error passed through it."""
     if isinstance(error, SyntaxError) and error.filename == FILE:
         return f"line {error.lineno}: "
-    if place := programs.place(error):
-        return place
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
-    return f"line {lines[-1]}: " if lines else ""
+    return programs.place(error) or place(error, FILE)
 
 
-def main() -> None:
-    incoming = os.fdopen(os.dup(0), "rb")
-    outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
+def _open() -> Answering:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    worker = Worker(torch.device(sys.argv[1]))
-    while True:
-        try:
-            request, given = wire.read(incoming)
-        except EOFError:
-            return
-        wire.write(outgoing, *worker.answer(request, given))
+    return Worker(torch.device(sys.argv[1])).answer
 
 
 if __name__ == "__main__":
-    main()
+    serve(_open)

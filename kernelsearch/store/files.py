@@ -21,6 +21,16 @@ def put(path: Path, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def new_folder(path: Path, go_on: str) -> None:
+    """Make a folder of ours. Raises `UsageError` when there is something at `path` already, with the command to `go_on` with it."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there already; go on with it by `{go_on} {path}`, or choose another folder with --out") from error
+    except OSError as error:
+        raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
+
+
 def write_once(file: Path, data: bytes) -> None:
     """Write `file` whole and read-only; of several writers of the same contents the last wins. Raises `UsageError` on a full disk."""
     draft = file.with_name(f".{uuid.uuid4().hex}")

@@ -14,7 +14,7 @@ from kernelsearch.errors import RunBusy, UsageError
 from kernelsearch.model import Environment, Node, RewardProfile, RunSpec, Task
 from kernelsearch.store import pulse
 from kernelsearch.store.blobs import Blobs
-from kernelsearch.store.files import put
+from kernelsearch.store.files import new_folder, put
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.reports import FOLDER, Reports
 
@@ -47,14 +47,7 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, header: Header) -> RunFolder:
         """A new run. Raises `UsageError` when there is something at `path` already."""
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise UsageError(
-                f"{path} is there already; continue it with `kernelsearch resume {path}`, or choose another folder with --out"
-            ) from error
-        except OSError as error:
-            raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
+        new_folder(path, "kernelsearch resume")
         lock = take_lock(path)
         _write_header(path, header)
         return cls(path, header, lock)

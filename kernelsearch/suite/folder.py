@@ -15,7 +15,7 @@ from kernelsearch import codec
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Row
 from kernelsearch.store import pulse
-from kernelsearch.store.files import put
+from kernelsearch.store.files import new_folder, put
 from kernelsearch.store.rundir import take_lock
 from kernelsearch.suite.plan import Entry, Job, Key, Problem, Setting, jobs
 
@@ -62,14 +62,7 @@ class SuiteFolder:
     @classmethod
     def create(cls, path: Path, header: Header) -> SuiteFolder:
         """A new suite. Raises `UsageError` when there is something at `path` already."""
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise UsageError(
-                f"{path} is there already; go on with it by `kernelsearch bench --resume {path}`, or choose another folder with --out"
-            ) from error
-        except OSError as error:
-            raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
+        new_folder(path, "kernelsearch bench --resume")
         lock = take_lock(path)
         put(path / HEADER, codec.dump_json(header) + "\n")
         return cls(path, header, lock)

@@ -99,10 +99,10 @@ def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], o
     A pattern that fits nothing is a mistake, unless it fits one of `others`: what is there and cannot be read.
     """
     for pattern in (*only, *skip):
-        if not any(_fits(entry, pattern) for entry in entries) and not fnmatch.filter(others, pattern):
+        if not any(wanted((entry.name, entry.label), (pattern,), ()) for entry in entries) and not fnmatch.filter(others, pattern):
             known = [entry.label for entry in entries[:8]] + (["…"] if len(entries) > 8 else [])
             raise UsageError(f"no task fits {pattern!r}; they are called {', '.join(known)}")
-    kept = [e for e in entries if (not only or any(_fits(e, p) for p in only)) and not any(_fits(e, p) for p in skip)]
+    kept = [e for e in entries if wanted((e.name, e.label), only, skip)]
     if not kept:
         raise UsageError("--only and --skip leave no task")
     return tuple(kept)
@@ -110,15 +110,16 @@ def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], o
 
 def concerned(problems: Sequence[Problem], only: Sequence[str], skip: Sequence[str]) -> tuple[Problem, ...]:
     """The problems with what was asked for: all without a name, and those that the filters leave."""
-
-    def wanted(name: str) -> bool:
-        return (not only or any(fnmatch.fnmatchcase(name, p) for p in only)) and not any(fnmatch.fnmatchcase(name, p) for p in skip)
-
-    return tuple(problem for problem in problems if not problem.name or wanted(problem.name))
+    return tuple(problem for problem in problems if not problem.name or wanted((problem.name,), only, skip))
 
 
-def _fits(entry: Entry, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(entry.name, pattern) or fnmatch.fnmatchcase(entry.label, pattern)
+def wanted(names: Sequence[str], only: Sequence[str], skip: Sequence[str]) -> bool:
+    """Whether what has these names fits one of `only`, where there are any, and none of `skip`."""
+
+    def fits(patterns: Sequence[str]) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+    return (not only or fits(only)) and not fits(skip)
 
 
 def shard(entries: Sequence[Entry], number: int, of: int) -> tuple[Entry, ...]:

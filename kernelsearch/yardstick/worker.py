@@ -10,28 +10,21 @@ keeps the GPU busy while the host queues the call.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from kernelsearch.oracle import wire
+from kernelsearch.oracle.serving import USERS_ERRORS, place, serve
 from kernelsearch.oracle.wire import Array
 
 FILE = "yardstick.py"  # how messages call the function's file
 _FLUSH_BYTES = 192 << 20  # at least, and four times L2: as the boxes of candidates flush
 _WARM_S, _FEWEST, _MOST, _LONGEST_S = 0.05, 30, 100, 2.0
 _WARM_CALLS = 3
-# What a user's function may raise; torch's and cupy's errors are RuntimeErrors.
-_ERRORS = (
-    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NameError, OSError),
-    *(RuntimeError, SyntaxError, TypeError, ValueError),
-)
 _BITS = {"bf16": "uint16", "bool": "bool"}
 _NUMPY = {
     "f64": "float64",
@@ -180,8 +173,8 @@ class Worker:
             return {}, self.prepare(request, given)
         except Fault as fault:
             return {"error": str(fault)}, {}
-        except _ERRORS as error:
-            return {"error": f"{_place(error)}{type(error).__name__}: {error}".splitlines()[0]}, {}
+        except USERS_ERRORS as error:
+            return {"error": f"{place(error, FILE)}{type(error).__name__}: {error}".splitlines()[0]}, {}
 
     def prepare(self, request: Mapping[str, Any], given: Mapping[str, Array]) -> dict[str, Array]:
         """Make the call ready, make it once, and return its outputs. Raises `Fault` where it wrote an input, or returned something else."""
@@ -251,24 +244,5 @@ def _named(returned: object, names: list[str]) -> Mapping[str, Any]:
     return {names[0]: returned}
 
 
-def _place(error: BaseException) -> str:
-    """`line 7: ` of the function's file, where the error passed through it."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
-    return f"line {lines[-1]}: " if lines else ""
-
-
-def main() -> None:
-    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # what a library prints goes to standard error
-    worker = Worker(sys.argv[1])
-    while True:
-        try:
-            request, given = wire.read(incoming)
-        except EOFError:
-            return
-        wire.write(outgoing, *worker.answer(request, given))
-
-
 if __name__ == "__main__":
-    main()
+    serve(lambda: Worker(sys.argv[1]).answer)

@@ -10,8 +10,10 @@ import nodes
 import pytest
 import torch_problems as problems
 
+import runs
 from kernelsearch import cli, digest, formats, oracle
-from kernelsearch.cli import inputs
+from kernelsearch.cli import batch, inputs
+from kernelsearch.cli.gather import Gathered
 from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.formats import kernelbench
 from kernelsearch.model import (
@@ -89,6 +91,20 @@ def test_a_broken_problem_is_a_row_and_the_exit_code_is_1(tmp_path, capsys):
     row, _ = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["task"], row["suite"]) == ("1_Odd", "kernelbench-level1")
     assert "forward returns no tensor" in row["failure"]
+
+
+def test_what_a_filter_leaves_out_is_not_read(tmp_path, monkeypatch):
+    level = tmp_path / "level1"
+    level.mkdir()
+    for name in ("1_Large", "2_Odd", "23_Softmax"):
+        (level / f"{name}.py").write_text(problems.SOFTMAX)
+    read = []
+    monkeypatch.setattr(kernelbench.suite, "load", lambda path: read.append(path.stem) or runs.task())
+    monkeypatch.setattr(inputs, "proposable", lambda task, proposer: None)
+    gathered = Gathered([str(level)], "rules", only=["2*"], skip=["*/2_Odd"])
+    assert read == ["23_Softmax"] and gathered.unread[::2] == ["1_Large", "2_Odd"]
+    with pytest.raises(UsageError, match=r"leave no task; they are called 1_Large, 2_Odd, 23_Softmax"):
+        batch.header(Gathered([str(level)], "rules", only=["9*"]), batch.Wanted(settings=(), seeds=(0,), only=("9*",)))
 
 
 def table(file: Path, **columns) -> Path:

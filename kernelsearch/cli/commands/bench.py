@@ -82,7 +82,7 @@ def _begin(suites: tuple[str, ...], options: SearchOptions, what: dict[str, Any]
         task_minutes=what["task_minutes"],
         yardsticks=_yardsticks(what["yardstick"]),
     )
-    gathered = Gathered(suites, options.llm, what["launchers"])
+    gathered = Gathered(suites, options.llm, what["launchers"], only=what["only"], skip=what["skip"])
     header = batch.header(gathered, wanted)
     with closing(SuiteFolder.create(session.new_folder("bench", out), header)) as home:
         for problem in header.problems:

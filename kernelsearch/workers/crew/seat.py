@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kernelsearch import codec, guard, process
+from kernelsearch.device.timekeeper import exactly
 from kernelsearch.errors import KernelSearchError, UsageError
 from kernelsearch.lab import build_cache, open_lab, open_toolchain
 from kernelsearch.model import Hardware
@@ -133,17 +134,8 @@ def send(channel: socket.socket, kind: bytes, turn: int, number: int, data: byte
 
 def receive(channel: socket.socket) -> tuple[bytes, int, int, bytes]:
     """Kind, turn, number and content of the next message. Raises `OSError` at the end."""
-    kind, turn, number, length = _HEAD.unpack(_exactly(channel, _HEAD.size))
-    return kind, turn, number, _exactly(channel, length)
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        if not (part := channel.recv(min(1 << 20, count - len(data)))):
-            raise ConnectionError("the other side is gone")
-        data += part
-    return bytes(data)
+    kind, turn, number, length = _HEAD.unpack(exactly(channel, _HEAD.size))
+    return kind, turn, number, exactly(channel, length)
 
 
 def serve(channel: socket.socket, open_seat: Callable[[Opening], Judging] = Seat) -> int:
