@@ -1,4 +1,4 @@
-"""The playbook's own files: directives, and how one of them is chosen. Names with an underscore are this package's own."""
+"""The playbook's own files: directives, and how one of them is chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from kernelsearch.codec import _At, _Table, _table, _validated
+from kernelsearch.codec.strict import At, Table, parsed, validated
 from kernelsearch.errors import UsageError
 from kernelsearch.model import BanditSettings, Condition, Directive, Gain, Kind, Resource
 
@@ -16,18 +16,18 @@ E = TypeVar("E", bound=enum.Enum)
 
 def directives_from_toml(text: str, *, where: str) -> tuple[Directive, ...]:
     """A group of the playbook: `description`, and a `[[directive]]` for each. Resources, kinds and gains go by their names in capitals."""
-    file = _validated(_PlaybookFile.model_validate, _table(text, where), where)
-    at = _At(where)
+    file = validated(_PlaybookFile.model_validate, parsed(text, where), where)
+    at = At(where)
     return tuple(at(f"directive[{i}] ({table.name})", table.build) for i, table in enumerate(file.directive))
 
 
 def bandit_settings_from_toml(text: str, *, where: str) -> BanditSettings:
     """How directives are chosen: the fields of `BanditSettings`, and `description`."""
-    file = _validated(_BanditFile.model_validate, _table(text, where), where)
+    file = validated(_BanditFile.model_validate, parsed(text, where), where)
     return BanditSettings(**file.model_dump(exclude={"description"}))
 
 
-class _DirectiveTable(_Table):
+class _DirectiveTable(Table):
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
     title: str = Field(min_length=1)
     kind: str
@@ -60,19 +60,19 @@ class _DirectiveTable(_Table):
         )
 
 
-class _PlaybookFile(_Table):
+class _PlaybookFile(Table):
     description: str
     directive: tuple[_DirectiveTable, ...] = Field(min_length=1)
 
 
-class _ClassesTable(_Table):
+class _ClassesTable(Table):
     best: float = Field(ge=0, le=1)
     better: float = Field(ge=0, le=1)
     accept: float = Field(ge=0, le=1)
     reject: float = Field(ge=0, le=1)
 
 
-class _BanditFile(_Table):
+class _BanditFile(Table):
     description: str = ""
     exploration: float = Field(ge=0)
     own: float = Field(ge=0, le=1)

@@ -9,7 +9,7 @@ from fakes import FakeWorker
 from nodes import candidate, passing
 
 from kernelsearch import catalog
-from kernelsearch import search as module
+from kernelsearch import loop as module
 from kernelsearch.chosen import resolved
 from kernelsearch.errors import BaselineFailed, DeviceLost
 from kernelsearch.model import Attempt, Budget, Evaluation, Origin, Outcome, RewardProfile, RunSpec, Usage, Verdict
