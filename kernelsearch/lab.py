@@ -108,7 +108,7 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, int, Har
         from kernelsearch.device.host import unbounded
 
         return device, 0, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
-    from kernelsearch.device.nvml import detect
+    from kernelsearch.device.inventory import detect
 
     found = detect()
     if not found:

@@ -41,7 +41,7 @@ DOORS = {
         "kernelsearch/suite/resample.py",
         "kernelsearch/verify/",
         "kernelsearch/yardstick/",
-        "kernelsearch/workload.py",
+        "kernelsearch/workload/",
         "sandbox/runner/",
     ),
     "openai": ("kernelsearch/llm/",),

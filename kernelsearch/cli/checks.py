@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kernelsearch import catalog, llm, paths, process, sanitizer
 from kernelsearch.device import nvml
-from kernelsearch.device.nvml import GpuInfo, detect
+from kernelsearch.device.inventory import GpuInfo, detect
 from kernelsearch.errors import LlmError, ToolMissing
 from kernelsearch.nsight import find_ncu
 from kernelsearch.sandbox import open_sandbox

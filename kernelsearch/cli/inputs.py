@@ -122,7 +122,7 @@ def device_for(task: Task, device: str) -> tuple[str, tuple[str, ...]]:
     """The device to open for `device`, and what is to be said of it: without a GPU PyTorch runs on the CPU, as nothing emulates it."""
     if device != "auto" or task.form is not Form.TORCH:
         return device, ()
-    from kernelsearch.device.nvml import detect
+    from kernelsearch.device.inventory import detect
 
     return ("auto", ()) if detect() else ("host", (ON_THIS_CPU,))
 

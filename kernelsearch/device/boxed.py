@@ -6,9 +6,7 @@ baseline stays, since nothing but the user's own kernel ever ran in it, and is r
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernelsearch import codec, contents, paths, wire
+from kernelsearch import codec, wire
 from kernelsearch.device import conversation, energy, nvml
 from kernelsearch.device.base import CallResult, Job, JobResult, Mode, Rung
 from kernelsearch.device.border import died, place
@@ -27,56 +25,17 @@ from kernelsearch.device.cuda_job import REPORT_BYTES, Delivery, Export, PlanUnu
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.race import unexplained
 from kernelsearch.device.timekeeper import Timekeeper
-from kernelsearch.errors import DeviceLost, ToolMissing
+from kernelsearch.errors import DeviceLost
 from kernelsearch.model import Verdict
-from kernelsearch.sandbox.base import Box, BoxResult, Limits
+from kernelsearch.sandbox.base import BoxResult
 from kernelsearch.sandbox.files import read_left
 
-_SHARED = (Path(wire.__file__), Path(contents.__file__))  # the two of our files that a runner loads
-_LASTING = Limits(seconds=24 * 3600.0)  # a warm box waits; jobs have time limits of their own
 BEGUN = '{"begun": true}'  # the runner's line before it loads the candidate
 Conclude = Callable[[], JobResult]
 """What is left to do for a result once the device is free for others."""
 
 _END_S = 10.0  # for a box that has nothing left to do
 _RIVAL_USES = 100
-
-
-def runner_command(backend: str, folder: Path, lock: GpuLock) -> tuple[str, ...]:
-    """The runner in the box whose folders lie in `folder`."""
-    script = paths.data("sandbox") / "runner" / "gpu.py"
-    shared = [str(path) for path in _SHARED]
-    return (sys.executable, str(script), backend, str(folder / "in"), str(folder / "out"), str(lock.quiet), *shared)
-
-
-def runner_box(command: tuple[str, ...], folder: Path, lock: GpuLock, libraries: Sequence[Path], more: Sequence[Path] = ()) -> Box:
-    """A box for `command` that sees its own folders, the runner, and the folders of `libraries` and `more` to read."""
-    prefixes = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent)
-    return Box(
-        command=command,
-        readable=(folder / "in", lock.quiet, paths.data("sandbox") / "runner", *_SHARED, *prefixes, *libraries, *more),
-        writable=(folder / "out",),
-        channel=True,
-        env={
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": ":".join(str(path) for path in libraries),
-            "LC_ALL": "C",
-            "USER": "box",  # torch asks for the user's name, and the box's user has none
-        },
-        limits=_LASTING,
-    )
-
-
-def libraries(modules: Sequence[str], extra: str) -> tuple[Path, ...]:
-    """The folders that Python finds `modules` in: a box gets these, and not all of our own search path. Raises `ToolMissing`."""
-    folders = []
-    for module in modules:
-        spec = importlib.util.find_spec(module)
-        if spec is None or spec.origin is None:
-            raise ToolMissing(f"{module} is not installed, and the device needs it: pip install 'kernelsearch[{extra}]'")
-        folders.append(Path(spec.origin).parent.parent)
-    return tuple(dict.fromkeys(folders))
 
 
 @dataclass(slots=True)

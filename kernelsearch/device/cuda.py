@@ -18,14 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from kernelsearch import nsight, process, sanitizer
-from kernelsearch.device import cores, health, nvml
+from kernelsearch.device import cores, health, inventory, nvml
 from kernelsearch.device.base import IN_USE, NOT_WATCHED, Job, JobResult, KernelCounters, ProfileResult, Rung
 from kernelsearch.device.border import died
-from kernelsearch.device.boxed import BEGUN, Boxes, libraries, runner_box, runner_command
+from kernelsearch.device.boxed import BEGUN, Boxes
 from kernelsearch.device.cuda_job import Delivery, PlanUnusable
 from kernelsearch.device.health import Health
 from kernelsearch.device.pool import GpuLock, Slot, WarmPool
 from kernelsearch.device.report import MOST_BYTES, NAME, Reader
+from kernelsearch.device.runner import libraries, runner_box, runner_command
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult, Sandbox
@@ -257,8 +258,8 @@ def _counters(table: nsight.Table, metrics: Sequence[str]) -> tuple[KernelCounte
     return tuple(KernelCounters(kernel=row.kernel, metrics=found) for row, found in zip(table.kernels, wanted, strict=True))
 
 
-def _gpu(ordinal: int) -> nvml.GpuInfo:
-    gpus = nvml.detect()
+def _gpu(ordinal: int) -> inventory.GpuInfo:
+    gpus = inventory.detect()
     if not gpus:
         raise ToolMissing("no NVIDIA GPU or driver was found; use `--device emulated`, or see `kernelsearch doctor`")
     if not 0 <= ordinal < len(gpus):

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kernelsearch.device.base import Job, JobResult, ProfileResult, Rung
-from kernelsearch.device.boxed import Boxes, libraries, runner_box, runner_command
+from kernelsearch.device.boxed import Boxes
 from kernelsearch.device.pool import GpuLock, WarmPool
+from kernelsearch.device.runner import libraries, runner_box, runner_command
 from kernelsearch.model import Hardware, TimeKind, Verdict
 from kernelsearch.sandbox.base import Sandbox
 from kernelsearch.sanitizer import SanitizerReport

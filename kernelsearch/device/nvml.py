@@ -1,21 +1,16 @@
-"""Which NVIDIA GPUs there are and what state they are in, read from outside the box and without a CUDA context.
+"""What state a GPU is in, read from outside the box and without a CUDA context.
 
-pynvml's only door in this package. Without it GPUs are found through `nvidia-smi`, and states are not recorded.
+pynvml's only door in this package. Without it states are not recorded. Which GPUs there are tells `inventory`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import os
 import re
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from kernelsearch import process
 from kernelsearch.device import kin
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (nvml.h, nvmlClocksEventReason*) that slow a kernel down.
@@ -24,26 +19,6 @@ _HELD_DOWN = 0x8 | 0x20 | 0x40 | 0x80
 
 # Return codes after which a GPU does nothing more until somebody acts (nvml.h, nvmlReturn_enum).
 _LOST = {15: "the driver has lost the GPU (it fell off the bus, or is shut down)", 16: "the GPU must be reset before it can be used again"}
-
-_DRIVER_FILES = Path("/proc/driver/nvidia/gpus")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuInfo:
-    """A GPU of this machine. `ordinal` counts those that CUDA_VISIBLE_DEVICES lets us use; `minor` is the N of /dev/nvidiaN."""
-
-    ordinal: int
-    name: str
-    uuid: str
-    arch: str  # "sm_90"
-    driver: str
-    minor: int
-
-    @property
-    def nodes(self) -> tuple[Path, ...]:
-        """The device nodes that a CUDA process on this GPU, and no other, needs."""
-        nodes = (Path(f"/dev/nvidia{self.minor}"), Path("/dev/nvidiactl"), Path("/dev/nvidia-uvm"), Path("/dev/nvidia-uvm-tools"))
-        return tuple(node for node in nodes if node.exists())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +58,9 @@ _WATCHED = {
 }
 
 
-def detect() -> list[GpuInfo]:
-    """The GPUs that may be used, in order; empty when there is no driver or no GPU."""
-    found = _detect_nvml() or _detect_smi()
-    return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
 def state(uuid: str) -> dict[str, str]:
     """Clocks (MHz), power (W), temperature (°C) and throttle reasons at this moment; what cannot be read is left out."""
-    nvml = _nvml()
+    nvml = library()
     if nvml is None:
         return {}
     try:
@@ -147,7 +116,7 @@ class Watch:
 
 def watch(uuid: str) -> Watch | None:
     """A watch on one GPU; None where NVML is not there."""
-    nvml = _nvml()
+    nvml = library()
     if nvml is None:
         return None
     try:
@@ -158,7 +127,7 @@ def watch(uuid: str) -> Watch | None:
 
 def reading(uuid: str) -> Reading:
     """The health of a GPU at this moment, as far as NVML tells; never raises."""
-    nvml = _nvml()
+    nvml = library()
     if nvml is None:
         return Reading()
     found: dict[str, object] = {}
@@ -191,7 +160,7 @@ def foreign(uuid: str, own_pids: Collection[int]) -> tuple[str, ...]:
 
 def missing(uuid: str) -> tuple[str, ...]:
     """A sentence for each thing about this GPU that cannot be watched here."""
-    if _nvml() is None:
+    if library() is None:
         return ("clocks, power, throttling and other processes are not watched: NVML is not there (pip install nvidia-ml-py)",)
     found = reading(uuid)
     return tuple(f"{what}: not watched, this GPU does not report it" for name, what in _WATCHED.items() if getattr(found, name) is None)
@@ -206,7 +175,8 @@ def around(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str
     return {name: old if old == new else f"{old} -> {new}" for name, (old, new) in pairs.items()}
 
 
-def _nvml() -> ModuleType | None:
+def library() -> ModuleType | None:
+    """pynvml, ready; None where it or a driver is missing."""
     try:
         import pynvml
     except ImportError:
@@ -260,71 +230,3 @@ def _descends(pid: int, own_pids: Collection[int]) -> bool:
 
 def _reasons(bits: int) -> str:
     return ", ".join(name for bit, name in _THROTTLE.items() if bits & bit) or "no"
-
-
-def _detect_nvml() -> list[GpuInfo]:
-    nvml = _nvml()
-    if nvml is None:
-        return []
-    found = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
-        found.append(
-            GpuInfo(
-                ordinal=index,
-                name=_text(nvml.nvmlDeviceGetName(handle)),
-                uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-                arch=f"sm_{major}{minor}",
-                driver=_text(nvml.nvmlSystemGetDriverVersion()),
-                minor=int(nvml.nvmlDeviceGetMinorNumber(handle)),
-            )
-        )
-    return found
-
-
-def _detect_smi() -> list[GpuInfo]:
-    smi = shutil.which("nvidia-smi")
-    if smi is None:
-        return []
-    query = "--query-gpu=index,name,uuid,compute_cap,driver_version"
-    return parse_smi(process.run([smi, query, "--format=csv,noheader"], timeout_s=30).stdout)
-
-
-def parse_smi(text: str) -> list[GpuInfo]:
-    """What `nvidia-smi --query-gpu=index,name,uuid,compute_cap,driver_version --format=csv,noheader` printed; other lines are skipped."""
-    found = []
-    for row in csv.reader(text.splitlines(), skipinitialspace=True):
-        if len(row) == 5 and row[0].isdigit():
-            index, name, uuid, capability, driver = row
-            arch = "sm_" + capability.replace(".", "")
-            found.append(GpuInfo(ordinal=int(index), name=name, uuid=uuid, arch=arch, driver=driver, minor=_minor(uuid, int(index))))
-    return found
-
-
-def _minor(uuid: str, index: int) -> int:
-    """The N of /dev/nvidiaN, which need not be the position in any list; that is taken where the driver's own files do not tell."""
-    for file in _DRIVER_FILES.glob("*/information"):
-        with contextlib.suppress(OSError):
-            text = file.read_text(encoding="utf-8", errors="replace")
-            if uuid in text and (found := re.search(r"^Device Minor:\s*(\d+)", text, re.MULTILINE)):
-                return int(found[1])
-    return index
-
-
-def _visible(gpus: list[GpuInfo], chosen: str | None) -> list[GpuInfo]:
-    """Those that CUDA_VISIBLE_DEVICES names, in its order; like CUDA, up to the first entry that is not there."""
-    if chosen is None:
-        return gpus
-    found: list[GpuInfo] = []
-    for entry in (item.strip() for item in chosen.split(",")):
-        match = [g for g in gpus if (str(g.ordinal) == entry if entry.isdigit() else entry and g.uuid.startswith(entry))]
-        if len(match) != 1:
-            break
-        gpu = match[0]
-        found.append(GpuInfo(ordinal=len(found), name=gpu.name, uuid=gpu.uuid, arch=gpu.arch, driver=gpu.driver, minor=gpu.minor))
-    return found
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -78,12 +78,6 @@ def priced(spec: str, *, options: Mapping[str, str] | None = None) -> tuple[tupl
     return tuple(found)
 
 
-def price_known(spec: str, *, base_url: str | None = None, options: Mapping[str, str] | None = None) -> bool:
-    """Whether calls of `spec` can be counted in money. What is no API costs nothing, which is known."""
-    given = dict(options or {}) | ({"base_url": base_url} if base_url else {})
-    return all(found.known for _, _, found in priced(spec, options=given))
-
-
 def _open(spec: str, given: Mapping[str, str], retry: Retry) -> LanguageModel:
     kind, _, target = spec.partition(":")
     if kind == "replay":

@@ -3,6 +3,7 @@
 Units everywhere: times in µs (durations of our own work in seconds), sizes in bytes, rates in bytes/s and FLOP/s, money in USD.
 """
 
+from kernelsearch.model.arg import Arg, ArgKind, Distribution, DType
 from kernelsearch.model.candidate import Candidate, Launch, LaunchPlan, Origin, Scratch, Usage
 from kernelsearch.model.condition import Condition
 from kernelsearch.model.directive import BanditSettings, Directive, Gain, Kind
@@ -25,12 +26,8 @@ from kernelsearch.model.reward import Reward, RewardProfile, Term, TermKind
 from kernelsearch.model.run import Attempt, Budget, Context, Node, Outcome, Proposal, RunSpec, Thought, Totals
 from kernelsearch.model.suite import Row
 from kernelsearch.model.task import (
-    Arg,
-    ArgKind,
     Case,
     Cost,
-    Distribution,
-    DType,
     Form,
     Policy,
     Reference,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernelsearch.model.arg import DType
 from kernelsearch.model.expression import Expression
-from kernelsearch.model.task import DType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

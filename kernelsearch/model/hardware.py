@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kernelsearch.model.task import DType
+from kernelsearch.model.arg import DType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from kernelsearch.device import ON_GPU
-from kernelsearch.device.nvml import detect
-from kernelsearch.errors import DeviceLost, ToolMissing, UsageError
+from kernelsearch.device.inventory import detect
+from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.model.run import GPUS
 
 
@@ -20,17 +19,17 @@ class Gpus:
             raise ValueError("there must be one GPU at least")
         self._at_once = at_once
         self._held = dict.fromkeys(names, 0)
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     @property
     def left(self) -> int:
         """Devices that are fit, whether held or free."""
-        with self._changed:
+        with self._lock:
             return len(self._held)
 
     def acquire(self, job: object = None) -> str | None:
         """The device that fewest hold, for whatever `job` is; None for now, or when all are lost."""
-        with self._changed:
+        with self._lock:
             name = min(self._held, key=self._held.__getitem__, default=None)
             if name is None or self._held[name] >= self._at_once:
                 return None
@@ -39,32 +38,11 @@ class Gpus:
 
     def release(self, device: str, *, lost: bool = False) -> None:
         """Give back what `acquire` gave. `lost`: it is not fit any more, and is given to nobody else."""
-        with self._changed:
+        with self._lock:
             if lost:
                 self._held.pop(device, None)
             elif device in self._held:
                 self._held[device] -= 1
-            self._changed.notify_all()
-
-    @contextmanager
-    def hold(self) -> Iterator[str]:
-        """A device until the block ends; waits for one. One that was lost there is given to nobody else.
-
-        Raises `DeviceLost` where none is left.
-        """
-        with self._changed:
-            while (name := self.acquire()) is None:
-                if not self._held:
-                    raise DeviceLost("every GPU was lost; see what was said of each, and `kernelsearch doctor`")
-                self._changed.wait()
-        lost = False
-        try:
-            yield name
-        except DeviceLost:
-            lost = True
-            raise
-        finally:
-            self.release(name, lost=lost)
 
 
 def devices(worker: str, device: str = "auto") -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kernelsearch import verify, workload
-from kernelsearch.device import ON_GPU, nvml
+from kernelsearch.device import ON_GPU, inventory
 from kernelsearch.device.base import CallResult
 from kernelsearch.device.pool import GpuLock
 from kernelsearch.errors import UsageError
@@ -54,7 +54,7 @@ def inapplicable(task: Task, device: str) -> str | None:
     if task.yardstick is None and task.torch is None:
         return ""
     kind = device.partition(":")[0]
-    if kind in ON_GPU or (kind == "auto" and nvml.detect()):
+    if kind in ON_GPU or (kind == "auto" and inventory.detect()):
         return None
     return "no library times: there is no GPU, and elsewhere a library's time says nothing of one"
 

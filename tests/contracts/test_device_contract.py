@@ -13,7 +13,7 @@ import pytest
 
 from kernelsearch import catalog, contents, paths
 from kernelsearch.contents import Recipe
-from kernelsearch.device import NAMES, nvml, open_device
+from kernelsearch.device import NAMES, inventory, open_device
 from kernelsearch.device.base import Call, CallResult, Device, Job, JobResult, Mode, Sample, Scalar, Tensor, TimingPlan
 from kernelsearch.model import Arg, ArgKind, Candidate, Case, DType, Expression, Form, Origin, Task, TimeKind, Verdict
 from kernelsearch.sandbox import open_sandbox
@@ -106,7 +106,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     sandbox = open_sandbox(unsafe=True)
     cache, scratch = tmp_path_factory.getbasetemp() / "emulated", tmp_path_factory.mktemp("scratch")
     if request.param in ON_GPU:
-        found, nvcc = nvml.detect(), find_nvcc()
+        found, nvcc = inventory.detect(), find_nvcc()
         if not found:
             pytest.skip("no NVIDIA GPU on this machine")
         if nvcc is None:

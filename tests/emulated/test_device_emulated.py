@@ -47,8 +47,6 @@ extern "C" void solve(const float* x, float* y, int n, float a) { shift<<<(n + 2
 VARIANTS = Path(__file__).parents[2] / "benchmarks" / "variants" / "transpose"
 TRANSPOSES = {name: VARIANTS / f"{name}.cu" for name in ("01_naive_read", "06_tile_padded")}
 
-Builder = Callable[[str], Build]
-
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> EmulatedDevice:

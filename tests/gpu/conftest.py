@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernelsearch import paths
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory
 from kernelsearch.device.base import Device
 from kernelsearch.device.cuda import CudaDevice
 from kernelsearch.model import Build, Hardware, LaunchPlan
@@ -42,15 +42,15 @@ Compile = Callable[..., Build]
 
 
 @pytest.fixture(scope="session")
-def gpu() -> nvml.GpuInfo:
-    gpus = nvml.detect()
+def gpu() -> inventory.GpuInfo:
+    gpus = inventory.detect()
     if not gpus:
         pytest.skip("no NVIDIA GPU on this machine")
     return gpus[0]
 
 
 @pytest.fixture(scope="session")
-def support(gpu: nvml.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def support(gpu: inventory.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runner's own code for this GPU."""
     nvcc = find_nvcc()
     if nvcc is None:
@@ -60,7 +60,9 @@ def support(gpu: nvml.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session", params=["cupy", "pycuda"])
-def device(request: pytest.FixtureRequest, gpu: nvml.GpuInfo, support: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+def device(
+    request: pytest.FixtureRequest, gpu: inventory.GpuInfo, support: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Device]:
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     scratch = tmp_path_factory.mktemp("boxes")
@@ -77,7 +79,7 @@ def device(request: pytest.FixtureRequest, gpu: nvml.GpuInfo, support: Path, tmp
 
 
 @pytest.fixture(scope="session")
-def compiled(gpu: nvml.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Compile:
+def compiled(gpu: inventory.GpuInfo, tmp_path_factory: pytest.TempPathFactory) -> Compile:
     """`compiled(source, plan)` builds a cubin for a plan and a shared object without one; the same source is built once."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kernelsearch import catalog, digest
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory
 from kernelsearch.device.cuda import CudaDevice
 from kernelsearch.lab import open_lab
 from kernelsearch.sandbox.base import Limits
@@ -26,7 +26,7 @@ COUNT = "import cupy; print(cupy.cuda.runtime.getDeviceCount(), cupy.cuda.runtim
 
 @pytest.fixture(scope="module")
 def two():
-    gpus = nvml.detect()
+    gpus = inventory.detect()
     if len(gpus) < 2 or gpus[0].name != gpus[1].name:
         pytest.skip("there are no two GPUs of one kind on this machine")
     return gpus[:2]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from kernelsearch import catalog, digest, yardstick
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory
 from kernelsearch.evaluate import evaluate
 from kernelsearch.lab import open_lab
 from kernelsearch.measure.floor import floor_us
@@ -20,7 +20,7 @@ TORCH = "def run(torch, x, n, **others):\n    return torch.nn.functional.gelu(x,
 
 @pytest.fixture(scope="module")
 def lab():
-    if not nvml.detect():
+    if not inventory.detect():
         pytest.skip("no NVIDIA GPU on this machine")
     with closing(open_lab(device="cuda", metrics="none")) as opened:
         yield opened

@@ -5,7 +5,6 @@ What a page logs as an error, throws, refuses by its policy or asks of the netwo
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import os
@@ -179,13 +178,3 @@ class Browser:
     def scripting(self, on: bool) -> None:
         """Whether pages that are opened from now on may run scripts."""
         self.call("Emulation.setScriptExecutionDisabled", value=not on)
-
-    def picture(self, target: Path, *, whole: bool = False, top: int = 0) -> None:
-        """A screenshot, of what is in sight `top` pixels down, or of the whole page."""
-        clip = {}
-        metrics = self.call("Page.getLayoutMetrics")
-        view, page = metrics["cssVisualViewport"], metrics["cssContentSize"]
-        tall = page["height"] if whole else view["clientHeight"]
-        clip = {"x": 0, "y": top, "width": view["clientWidth"], "height": tall, "scale": 1}
-        shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
-        target.write_bytes(base64.b64decode(shot["data"]))

@@ -14,8 +14,9 @@ from runner_modules import call, compile_c, drawn, job, tensor
 from kernelsearch import paths
 from kernelsearch.device import conversation
 from kernelsearch.device.base import Mode, Sample, Scalar, TimingPlan
-from kernelsearch.device.boxed import Boxes, libraries, runner_box, runner_command
+from kernelsearch.device.boxed import Boxes
 from kernelsearch.device.pool import GpuLock, WarmPool
+from kernelsearch.device.runner import libraries, runner_box, runner_command
 from kernelsearch.errors import DeviceLost
 from kernelsearch.model import DType, Verdict
 from kernelsearch.sandbox import open_sandbox

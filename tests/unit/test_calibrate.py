@@ -13,7 +13,7 @@ from numpy_lab import stored_values
 from kernelsearch import calibrate, catalog, cli, codec, lab, verify
 from kernelsearch.calibrate import PROBES, to_toml
 from kernelsearch.calibrate.run import run
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory
 from kernelsearch.device.base import CallResult, JobResult, Mode, Tensor
 from kernelsearch.device.emulated import EmulatedDevice
 from kernelsearch.errors import UsageError
@@ -229,8 +229,8 @@ def test_a_damaged_record_is_said_with_its_remedy(damage):
 
 
 def test_a_lab_on_that_gpu_has_what_was_measured(monkeypatch):
-    gpu = nvml.GpuInfo(ordinal=0, name="NVIDIA H100 80GB HBM3", uuid="GPU-0a1b/2", arch="sm_90", driver="580.1", minor=0)
-    monkeypatch.setattr(nvml, "detect", lambda: [gpu])
+    gpu = inventory.GpuInfo(ordinal=0, name="NVIDIA H100 80GB HBM3", uuid="GPU-0a1b/2", arch="sm_90", driver="580.1", minor=0)
+    monkeypatch.setattr(inventory, "detect", lambda: [gpu])
     assert lab._choose("cuda", "", True)[2].measured == {}
     calibrate.keep(CALIBRATION)
     hardware = lab._choose("auto", "", True)[2]

@@ -9,8 +9,9 @@ import torch_problems
 import runs
 from kernelsearch import catalog
 from kernelsearch.cli import checks, group, health, inputs, run
-from kernelsearch.device import nvml
-from kernelsearch.device.nvml import GpuInfo, Process, Reading
+from kernelsearch.device import inventory, nvml
+from kernelsearch.device.inventory import GpuInfo
+from kernelsearch.device.nvml import Process, Reading
 from kernelsearch.errors import UsageError
 from kernelsearch.formats import kernelbench
 from kernelsearch.model import Environment, Form
@@ -36,7 +37,7 @@ def kernelsearch(*args: object) -> int:
 @pytest.fixture
 def problem(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nvml, "detect", list)
+    monkeypatch.setattr(inventory, "detect", list)
     path = tmp_path / "softmax.py"
     path.write_text(torch_problems.SOFTMAX)
     return path
@@ -134,11 +135,11 @@ def test_a_problem_that_is_not_there_is_a_sentence(tmp_path, capsys):
 
 def test_only_pytorch_without_a_gpu_goes_to_the_cpu(monkeypatch):
     cuda, torch = runs.task(), type("Task", (), {"form": Form.TORCH, "name": "t"})()
-    monkeypatch.setattr(nvml, "detect", list)
+    monkeypatch.setattr(inventory, "detect", list)
     assert inputs.device_for(cuda, "auto") == ("auto", ())
     assert inputs.device_for(torch, "auto") == ("host", (inputs.ON_THIS_CPU,))
     assert inputs.device_for(torch, "cuda") == ("cuda", ())
-    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(inventory, "detect", lambda: [GPU])
     assert inputs.device_for(torch, "auto") == ("auto", ())
 
 
@@ -153,7 +154,7 @@ def test_models_may_be_asked_about_pytorch_and_rules_about_cuda():
 def test_what_is_odd_about_a_gpu_is_said(monkeypatch):
     monkeypatch.setattr(nvml, "reading", lambda uuid: Reading(processes=(Process(pid=1, name="other"),)))
     monkeypatch.setattr(nvml, "strangers", lambda uuid, found, own: found.processes)
-    monkeypatch.setattr(nvml, "_nvml", lambda: object())
+    monkeypatch.setattr(nvml, "library", lambda: object())
     monkeypatch.setattr(health, "find_ncu", lambda: None)
     said = health.remarks(WITH_GPU, metrics="quick")
     assert said[0] == "process 1 (other) uses this GPU too, so times may be wrong"

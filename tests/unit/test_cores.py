@@ -9,6 +9,7 @@ import pytest
 from kernelsearch import paths, process
 from kernelsearch.device import cores
 from kernelsearch.device.cores import Cores, among
+from kernelsearch.process import affinity
 from kernelsearch.workers.local import in_thread
 
 
@@ -86,7 +87,7 @@ def test_children_stay_off_what_is_kept_free_and_we_do_not(monkeypatch: pytest.M
     own = os.sched_getaffinity(0)
     if len(own) < 2:
         pytest.skip("one CPU cannot be divided")
-    monkeypatch.setattr(process, "_kept_free", lambda: ())
+    monkeypatch.setattr(affinity, "_kept_free", lambda: ())
     process.keep_free(lambda: {max(own)})
     done = process.run([sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"], timeout_s=30.0)
     assert done.stdout.strip() == str(sorted(own - {max(own)}))
@@ -97,7 +98,7 @@ def test_a_thread_that_judges_stays_off_too(monkeypatch: pytest.MonkeyPatch) -> 
     own = os.sched_getaffinity(0)
     if len(own) < 2:
         pytest.skip("one CPU cannot be divided")
-    monkeypatch.setattr(process, "_kept_free", lambda: {max(own)})
+    monkeypatch.setattr(affinity, "_kept_free", lambda: {max(own)})
 
     def judging() -> set[int]:
         process.stay_off()
@@ -105,5 +106,5 @@ def test_a_thread_that_judges_stays_off_too(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert in_thread(judging).result() == own - {max(own)}
     assert os.sched_getaffinity(0) == own
-    monkeypatch.setattr(process, "_kept_free", lambda: own)  # then there is no other way
+    monkeypatch.setattr(affinity, "_kept_free", lambda: own)  # then there is no other way
     assert in_thread(judging).result() == own

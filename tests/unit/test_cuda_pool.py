@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kernelsearch import catalog, paths
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory, nvml
 from kernelsearch.device.pool import GpuLock, WarmPool
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.sandbox.base import Box, BoxResult
@@ -122,10 +122,10 @@ SMI = "0, NVIDIA H100 80GB HBM3, GPU-aa11, 9.0, 580.1\n1, NVIDIA L4, GPU-bb22, 8
 
 
 def test_gpus_are_read_from_nvidia_smi() -> None:
-    first, second = nvml.parse_smi(SMI)
+    first, second = inventory.parse_smi(SMI)
     assert (first.name, first.arch, first.uuid, first.minor, first.driver) == ("NVIDIA H100 80GB HBM3", "sm_90", "GPU-aa11", 0, "580.1")
     assert (second.ordinal, second.arch) == (1, "sm_89")
-    assert nvml.parse_smi("NVIDIA-SMI has failed") == []
+    assert inventory.parse_smi("NVIDIA-SMI has failed") == []
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_gpus_are_read_from_nvidia_smi() -> None:
     ],
 )
 def test_only_visible_gpus_count(monkeypatch: pytest.MonkeyPatch, chosen: str | None, uuids: list[str]) -> None:
-    monkeypatch.setattr(nvml, "_detect_nvml", lambda: nvml.parse_smi(SMI))
+    monkeypatch.setattr(inventory, "_detect_nvml", lambda: inventory.parse_smi(SMI))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
-    found = nvml.detect()
+    found = inventory.detect()
     assert [gpu.uuid for gpu in found] == uuids
     assert [gpu.ordinal for gpu in found] == list(range(len(uuids)))
 

@@ -13,13 +13,13 @@ import pytest
 from players import Player
 
 from kernelsearch import catalog, contents, nsight, paths, sanitizer
-from kernelsearch.device import cuda, nvml
+from kernelsearch.device import cuda, inventory
 from kernelsearch.device.base import Call, Job, Mode, Tensor
 from kernelsearch.errors import DeviceLost, ToolMissing
 from kernelsearch.model import Build, DType, Metric, Verdict
 from kernelsearch.sandbox.base import Box, BoxResult
 
-GPU = nvml.GpuInfo(ordinal=0, name="NVIDIA H100", uuid="GPU-test", arch="sm_90", driver="580", minor=0)
+GPU = inventory.GpuInfo(ordinal=0, name="NVIDIA H100", uuid="GPU-test", arch="sm_90", driver="580", minor=0)
 READY = json.dumps({"facts": {"cupy": "14"}})
 BEGUN = json.dumps({"begun": True})
 Ending = Callable[[Path], BoxResult]
@@ -101,7 +101,7 @@ def device(folder: Path, sandbox: PretendSandbox, ordinal: int = 0) -> cuda.Cuda
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(inventory, "detect", lambda: [GPU])
     monkeypatch.setattr(cuda, "libraries", lambda modules, extra: (tmp_path / "site",))
     monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
     devices = []
@@ -188,7 +188,7 @@ def test_after_a_failure_the_gpu_is_looked_at_and_one_that_is_not_fit_is_lost(op
 
 
 def test_a_gpu_that_copies_wrongly_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(inventory, "detect", lambda: [GPU])
     monkeypatch.setattr(cuda, "libraries", lambda modules, extra: (tmp_path / "site",))
     monkeypatch.setattr(paths, "scratch_root", lambda: tmp_path)
     sandbox = PretendSandbox(ended())
@@ -349,10 +349,10 @@ def test_without_gpu_or_library_the_remedy_is_named(tmp_path: Path, monkeypatch:
     def opening(ordinal: int) -> None:
         device(tmp_path, PretendSandbox(ended()), ordinal)
 
-    monkeypatch.setattr(nvml, "detect", list)
+    monkeypatch.setattr(inventory, "detect", list)
     with pytest.raises(ToolMissing, match="--device emulated"):
         opening(0)
-    monkeypatch.setattr(nvml, "detect", lambda: [GPU])
+    monkeypatch.setattr(inventory, "detect", lambda: [GPU])
     with pytest.raises(ToolMissing, match="no GPU 3"):
         opening(3)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

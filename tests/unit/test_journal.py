@@ -7,9 +7,14 @@ from nodes import ENVIRONMENT, passing
 
 from kernelsearch.errors import JournalDamaged, UsageError
 from kernelsearch.model import (
+    Arg,
+    ArgKind,
     Attempt,
     Candidate,
+    Case,
+    DType,
     Expression,
+    Form,
     Origin,
     Outcome,
     Proposal,
@@ -18,7 +23,6 @@ from kernelsearch.model import (
     Task,
     Usage,
 )
-from kernelsearch.model.task import Arg, ArgKind, Case, DType, Form
 from kernelsearch.store.blobs import Blobs
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.rundir import Header, RunFolder

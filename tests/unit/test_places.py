@@ -1,14 +1,12 @@
 """GPUs by number: which one a name means, what is refused, and one holder at a time."""
 
-import threading
-
 import pytest
 
 from kernelsearch import catalog, lab
 from kernelsearch.cli import batch
-from kernelsearch.device import nvml, split
-from kernelsearch.device.nvml import GpuInfo
-from kernelsearch.errors import DeviceLost, ToolMissing, UsageError
+from kernelsearch.device import inventory, split
+from kernelsearch.device.inventory import GpuInfo
+from kernelsearch.errors import ToolMissing, UsageError
 from kernelsearch.lab import hardware_for
 from kernelsearch.model import RunSpec
 from kernelsearch.workers import places
@@ -21,7 +19,7 @@ def gpu(ordinal: int, name: str = "NVIDIA H100 80GB HBM3") -> GpuInfo:
 
 
 def machine(monkeypatch, *gpus: GpuInfo) -> None:
-    for module in (nvml, places):
+    for module in (inventory, places):
         monkeypatch.setattr(module, "detect", lambda: list(gpus))
 
 
@@ -57,8 +55,8 @@ def test_a_gpu_has_its_own_node_and_not_that_of_its_position(tmp_path, monkeypat
         folder = tmp_path / f"0000:0{position}:00.0"
         folder.mkdir()
         (folder / "information").write_text(f"Model:\t\tNVIDIA H100\nGPU UUID:\t{uuid}\nDevice Minor:\t {minor}\n")
-    monkeypatch.setattr(nvml, "_DRIVER_FILES", tmp_path)
-    found = nvml.parse_smi("0, NVIDIA H100, GPU-a, 9.0, 580\n1, NVIDIA H100, GPU-b, 9.0, 580\n2, NVIDIA H100, GPU-c, 9.0, 580\n")
+    monkeypatch.setattr(inventory, "_DRIVER_FILES", tmp_path)
+    found = inventory.parse_smi("0, NVIDIA H100, GPU-a, 9.0, 580\n1, NVIDIA H100, GPU-b, 9.0, 580\n2, NVIDIA H100, GPU-c, 9.0, 580\n")
     assert [each.minor for each in found] == [3, 0, 2]
 
 
@@ -97,19 +95,7 @@ def test_without_gpus_it_is_said():
 
 
 def test_each_gpu_has_one_holder():
-    gpus, gate, held = Gpus(("cuda:0", "cuda:1")), threading.Barrier(2), []
-
-    def search() -> None:
-        with gpus.hold() as name:
-            gate.wait(30)  # both hold one at this moment
-            held.append(name)
-
-    threads = [threading.Thread(target=search) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(held) == ["cuda:0"] * 3 + ["cuda:1"] * 3
+    gpus = Gpus(("cuda:0", "cuda:1"))
     assert [gpus.acquire(), gpus.acquire(), gpus.acquire()] == ["cuda:0", "cuda:1", None]
     gpus.release("cuda:1")
     assert gpus.acquire() == "cuda:1"
@@ -123,11 +109,8 @@ def test_a_lost_gpu_is_given_to_nobody():
     assert gpus.left == 1 and gpus.acquire() == second and gpus.acquire() is None
     gpus.release(first)  # by another search that was on it
     gpus.release(second)
-    with pytest.raises(DeviceLost, match="off the bus"), gpus.hold():
-        raise DeviceLost("off the bus")
-    assert gpus.left == 0
-    with pytest.raises(DeviceLost, match="every GPU was lost"), gpus.hold():
-        raise AssertionError("there is none")
+    gpus.release(gpus.acquire(), lost=True)
+    assert gpus.left == 0 and gpus.acquire() is None
 
 
 def test_a_suite_has_a_search_on_each_gpu_at_a_time(monkeypatch):

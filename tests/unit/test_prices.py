@@ -6,7 +6,7 @@ import pytest
 
 from kernelsearch import paths
 from kernelsearch.errors import UsageError
-from kernelsearch.llm import price_known, prices
+from kernelsearch.llm import priced, prices
 from kernelsearch.llm.prices import Tokens
 
 LIST = """
@@ -99,4 +99,5 @@ def test_a_snapshot_has_the_price_of_its_model_and_not_of_a_longer_name():
     ],
 )
 def test_it_is_known_whether_a_model_can_be_counted_in_money(spec: str, base_url: str | None, known: bool):
-    assert price_known(spec, base_url=base_url) is known
+    found = priced(spec, options={"base_url": base_url} if base_url else {})
+    assert all(prices.known for _, _, prices in found) is known

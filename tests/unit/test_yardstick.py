@@ -14,7 +14,7 @@ from numpy_lab import NumpyDevice, lab, matrix_task
 
 import kernelsearch.yardstick.timing as timing
 from kernelsearch import yardstick
-from kernelsearch.device import nvml
+from kernelsearch.device import inventory
 from kernelsearch.errors import UsageError
 from kernelsearch.formats import kernelbench
 from kernelsearch.model import Case, DType, Yardstick
@@ -107,7 +107,7 @@ def test_cupy_has_one_way_and_torch_two(tmp_path):
 
 
 def test_where_there_is_no_gpu_it_is_said_once_and_nothing_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(nvml, "detect", list)
+    monkeypatch.setattr(inventory, "detect", list)
     assert yardstick.inapplicable(matrix_task(), "emulated") == ""
     for device in ("emulated", "host", "auto"):
         assert "there is no GPU" in yardstick.inapplicable(of(RUN), device)

@@ -3,34 +3,41 @@
 Contents are drawn from a key (see `contents`), and keys follow from the run's secret, the task, the case, the distribution and the purpose;
 nobody beside a candidate can know one before its call. What a task's own Python makes (a permutation, a CSR row pointer) is a file, made
 once, read-only, and shared by every candidate; so is everything for a device that does not draw by itself. Float contents are rounded to
-their type before anyone sees them, so the reference computes on what the candidate got. bfloat16 is stored as its upper 16 bits and
-widened to float32 when read back.
+their type before anyone sees them, so the reference computes on what the candidate got.
 """
 
 from __future__ import annotations
 
-import math
 import threading
-import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from kernelsearch import contents, digest, oracle
-from kernelsearch.contents import STORED, Recipe
+from kernelsearch import contents, digest
 from kernelsearch.device.base import Call, Job, Mode, Sample, Scalar, Tensor
-from kernelsearch.errors import UsageError
-from kernelsearch.model import Arg, Build, Case, Distribution, DType, Form, Reference, Task
+from kernelsearch.model import Arg, Build, Case, Distribution, DType, Form, Task
 from kernelsearch.model.expression import Number
 from kernelsearch.store.files import write_once
+from kernelsearch.workload.drawing import Drawing, key_of
+from kernelsearch.workload.elements import Array, decode, encode, numpy_dtype
+from kernelsearch.workload.own_python import call_reference, reference_name
 
-Array = npt.NDArray[Any]
+__all__ = [
+    "Array",
+    "Planned",
+    "Workload",
+    "call_reference",
+    "decode",
+    "encode",
+    "job",
+    "numpy_dtype",
+    "prepare",
+    "reference_name",
+    "sample_of",
+]
 
 # Timed calls whose outputs are verified: as many as keep the expected values of a case below this, and two at least.
 _SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
@@ -38,9 +45,6 @@ _SAMPLES_BYTES, _FEWEST_SAMPLES, _MOST_SAMPLES = 512 << 20, 2, 4
 _plans: OrderedDict[tuple[object, ...], Planned] = OrderedDict()
 _plans_lock = threading.Lock()
 _MOST_PLANS = 512
-# What a user's Python file may raise; anything else is not about its contents.
-_VALUE_ERRORS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
-_REFERENCE_ERRORS = (*_VALUE_ERRORS, AttributeError, ImportError, MemoryError, NameError, OSError, RuntimeError, StopIteration, SyntaxError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +136,14 @@ class Workload:
 
     def _made(self, case: Case, distribution: Distribution, purpose: str) -> Planned:
         name = self._name(case, distribution, purpose)
-        drawing = _Contents(self.task, case, distribution, name)
+        drawing = Drawing(self.task, case, distribution, name)
         return self._planned(name, case, distribution, [self._argument(number, arg, drawing) for number, arg in enumerate(self.task.args)])
 
     def _name(self, case: Case, distribution: Distribution, purpose: str) -> str:
         return digest.of_text(self.secret, self.digest, case.name, distribution.value, purpose)
 
     def _planned(self, name: str, case: Case, distribution: Distribution, args: Sequence[Tensor | Scalar]) -> Planned:
-        key = _key(name)
+        key = key_of(name)
         values = {**self.task.values(case), **{arg.name: arg.value for arg in args if isinstance(arg, Scalar)}}
         # The label is seen inside the box: it tells calls apart without giving the key away.
         call = Call(
@@ -153,7 +157,7 @@ class Workload:
         shapes = {arg.name: self.task.shape(arg, case) for arg in self.task.args if arg.is_tensor}
         return Planned(call=call, case=case, distribution=distribution, key=key, shapes=shapes)
 
-    def _argument(self, position: int, arg: Arg, drawing: _Contents) -> Tensor | Scalar:
+    def _argument(self, position: int, arg: Arg, drawing: Drawing) -> Tensor | Scalar:
         if not arg.is_tensor:
             value = self.task.values(drawing.case)[arg.name]
             return Scalar(name=arg.name, dtype=arg.dtype, value=_rounded(value, arg.dtype))
@@ -192,138 +196,3 @@ def _rounded(value: Number, dtype: DType) -> Number:
     if not dtype.is_float:
         return int(value)
     return float(decode(encode(np.array([float(value)]), dtype), dtype, (1,))[0])
-
-
-def numpy_dtype(dtype: DType) -> np.dtype[Any]:
-    """How elements are stored; bfloat16 as its bits."""
-    return np.dtype(STORED[dtype.value])
-
-
-def encode(values: Array, dtype: DType) -> bytes:
-    """Raw little-endian bytes of `values` in `dtype`; floats are rounded to nearest even."""
-    if dtype is DType.BF16:
-        values = contents.to_bfloat16(values)
-    return values.astype(numpy_dtype(dtype), copy=False).tobytes()
-
-
-def decode(raw: bytes | memoryview, dtype: DType, shape: tuple[int, ...]) -> Array:
-    """The array in `raw`, without a copy where the type exists in NumPy; bfloat16 becomes float32."""
-    stored = np.frombuffer(raw, dtype=numpy_dtype(dtype)).reshape(shape)
-    if dtype is DType.BF16:
-        stored = (stored.astype("<u4") << 16).view("<f4")
-    return stored
-
-
-@lru_cache(maxsize=32)
-def reference_functions(source: str, name: str) -> Mapping[str, Any]:
-    """The namespace of a reference file, executed once. `name` is for messages. Raises `UsageError` with the line at fault."""
-    space: dict[str, Any] = {"__name__": "reference"}
-    try:
-        exec(compile(source, name, "exec"), space)
-    except _REFERENCE_ERRORS as error:
-        raise UsageError(f"{name}{line_of(error, name)}: {type(error).__name__}: {error}") from error
-    return space
-
-
-def call_reference(task: Task, function: str, *args: object, **named: object) -> object:
-    """Call a function of the task's reference file. Raises `UsageError` naming file and line when it is missing or raises."""
-    if task.reference is None:
-        raise ValueError(f"task {task.name!r} has no reference")
-    name = reference_name(task)
-    if task.reference.program:
-        return _of_program(task.reference, function, name, args, named)
-    called: Callable[..., object] | None = reference_functions(task.reference.source, name).get(function)
-    if called is None:
-        raise UsageError(f"{name}: no function {function!r} in it")
-    try:
-        with np.errstate(all="ignore"):
-            return called(*args, **named)
-    except _REFERENCE_ERRORS as error:
-        raise UsageError(f"{name}{line_of(error, name)}: {function} raised {type(error).__name__}: {error}") from error
-
-
-def _of_program(reference: Reference, function: str, where: str, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Array]:
-    """A program's inputs, called as `(rng, sizes, distribution)`, of which it knows one only; or its outputs."""
-    if function == reference.inputs:
-        rng, sizes, _ = args
-        return oracle.drawn(reference.source, int(rng.integers(1 << 62)), sizes, where=where)
-    arrays = {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
-    return oracle.computed(reference.source, arrays, {name: value for name, value in named.items() if name not in arrays}, where=where)
-
-
-def reference_name(task: Task) -> str:
-    """How messages call the reference file of `task`."""
-    return f"{task.suite}/{task.name}/reference.py"
-
-
-def line_of(error: BaseException, name: str) -> str:
-    """`, line 7`: the last line of file `name` that `error` passed through; empty when it passed through none."""
-    if isinstance(error, SyntaxError) and error.filename == name:
-        return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
-    return f", line {lines[-1]}" if lines else ""
-
-
-def _key(name: str) -> int:
-    return int(digest.of_text("key", name)[:16], 16)
-
-
-class _Contents:
-    """Draws the inputs of one call. The reference's own inputs are made once, when the first of them is asked for."""
-
-    def __init__(self, task: Task, case: Case, distribution: Distribution, name: str) -> None:
-        self.task, self.case, self.distribution, self.name = task, case, distribution, name
-        self.key = _key(name)
-        self._made: Mapping[str, Array] | None = None
-
-    def recipe(self, arg: Arg, position: int) -> Recipe | None:
-        """How `arg` is drawn; None where the task's own Python makes it."""
-        if arg.name in self._structured():
-            return None
-        count = int(np.prod(self.task.shape(arg, self.case), dtype=np.int64))
-        if arg.dtype.is_float:
-            exponent, own = math.frexp(arg.scale)[1] - 1, arg.distribution
-            return Recipe(dtype=arg.dtype.value, position=position, count=count, exponent=exponent, distribution=own.value if own else "")
-        low, high = self._bounds(arg)
-        return Recipe(dtype=arg.dtype.value, position=position, count=count, low=low, span=high - low)
-
-    def raw(self, arg: Arg, recipe: Recipe | None) -> bytes:
-        """Contents of `arg` as they are stored."""
-        try:
-            if recipe is not None:
-                return contents.draw(recipe, self.key, self.distribution.value).tobytes()
-            return encode(self._given(arg), arg.dtype)
-        except MemoryError as error:
-            shape = self.task.shape(arg, self.case)
-            raise UsageError(f"task {self.task.name!r}, case {self.case.name!r}: no memory for {arg.name!r} of shape {shape}") from error
-
-    def _given(self, arg: Arg) -> Array:
-        shape, given = self.task.shape(arg, self.case), self._structured()[arg.name]
-        if given.shape != shape:
-            raise UsageError(f"{reference_name(self.task)}: input {arg.name!r} has shape {given.shape}, not {shape}")
-        return given
-
-    def _bounds(self, arg: Arg) -> tuple[int, int]:
-        values = self.task.values(self.case)
-        low, high = _INTEGER_RANGE.get(arg.dtype, (-100, 100))
-        low = arg.low.integer(values) if arg.low else low
-        high = arg.high.integer(values) if arg.high else max(high, low + 1)
-        if low >= high:
-            raise UsageError(f"task {self.task.name!r}, case {self.case.name!r}: {arg.name!r} has no value in [{low}, {high})")
-        return low, high
-
-    def _structured(self) -> Mapping[str, Array]:
-        if self._made is None:
-            self._made = {}
-            if self.task.reference is not None and self.task.reference.inputs is not None:
-                sizes = self.task.values(self.case)
-                rng = np.random.Generator(np.random.PCG64(int(digest.of_text(self.name, "structured"), 16)))
-                made = call_reference(self.task, self.task.reference.inputs, rng, sizes, self.distribution.value)
-                if not isinstance(made, dict) or not made.keys() <= {arg.name for arg in self.task.inputs}:
-                    raise UsageError(f"{reference_name(self.task)}: {self.task.reference.inputs} must return a dict of inputs by name")
-                self._made = {name: np.asarray(value) for name, value in made.items()}
-        return self._made
-
-
-# Default contents of integer tensors: unsigned types start at 0.
-_INTEGER_RANGE = dict.fromkeys((DType.U64, DType.U32, DType.U16, DType.U8), (0, 100)) | {DType.BOOL: (0, 2)}

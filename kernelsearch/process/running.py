@@ -1,7 +1,6 @@
-"""Subprocesses that cannot get away: own session, deadline, capped output, no shell, no inherited descriptors.
+"""A process that was started: pumped by whoever waits for it, so there are no reader threads.
 
-Used for trusted tools (`run`) and, by `sandbox/`, for boxes (`start`). A process is pumped by whoever waits for it, so there are no
-reader threads: while nobody waits, a talkative child blocks on its full pipe. Output beyond the cap is read and thrown away.
+While nobody waits, a talkative child blocks on its full pipe. Output beyond the cap is read and thrown away.
 """
 
 from __future__ import annotations
@@ -14,56 +13,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
-from kernelsearch.errors import SandboxBroken, ToolMissing
+from kernelsearch.errors import SandboxBroken
 
 _CHUNK = 1 << 16
 _LAST_CHUNKS = 32  # 2 MiB: more than a pipe holds, less than a daemon that left the group could keep us reading
 _LOOK_MS = 100
 _REAP_S = 30.0  # a process may sit in a driver call while a GPU drains; beyond this we call the machine broken
-
-# A box dies with the *thread* that started it (PR_SET_PDEATHSIG), so those that outlive a call are started by one lasting thread.
-_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
-
-
-def _nothing() -> Collection[int]:
-    return ()
-
-
-_kept_free: Callable[[], Collection[int]] = _nothing
-
-
-def keep_free(kept: Callable[[], Collection[int]]) -> None:
-    """Children started from now on stay off the CPUs that `kept` names at that moment, unless they choose otherwise themselves."""
-    global _kept_free
-    _kept_free = kept
-
-
-def stay_off() -> None:
-    """The same for this thread, and for threads that it starts."""
-    own = os.sched_getaffinity(0)
-    if (rest := own - set(_kept_free())) and rest != own:
-        os.sched_setaffinity(0, rest)
-
-
-@contextlib.contextmanager
-def _elsewhere() -> Iterator[None]:
-    """A child may run where the thread that starts it may."""
-    own = os.sched_getaffinity(0)
-    rest = own - set(_kept_free())
-    if not rest or rest == own:
-        yield
-        return
-    os.sched_setaffinity(0, rest)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,69 +242,3 @@ class Running:
                 if not ready or time.monotonic() > deadline:  # the second: a flood of output must not outrun the deadline
                     return False
         return False
-
-
-def start(
-    command: Sequence[str],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    pass_fds: tuple[int, ...] = (),
-    output_bytes: int = 1 << 20,
-    stdin: bool = False,
-) -> Running:
-    """Start `command` as leader of its own session. `env` None inherits ours; `stdin` asks for a pipe to `send` to.
-
-    Raises `ToolMissing` when the program is not there or may not be executed.
-    """
-
-    def spawn() -> subprocess.Popen[bytes]:
-        with _elsewhere():
-            return subprocess.Popen(
-                list(command),
-                env=None if env is None else dict(env),
-                cwd=cwd,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                close_fds=True,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
-
-    try:
-        popen = _spawner.submit(spawn).result() if stdin else spawn()
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise ToolMissing(f"cannot start {command[0]}: {error.strerror}: {error.filename}") from error
-    if popen.stdout is None or popen.stderr is None:
-        raise AssertionError("both pipes were asked for")
-    return Running(popen, popen.stdout, popen.stderr, output_bytes)
-
-
-def run(
-    command: Sequence[str],
-    *,
-    timeout_s: float,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    pass_fds: tuple[int, ...] = (),
-    output_bytes: int = 1 << 20,
-) -> Finished:
-    """Run `command` with an empty standard input to its end or to its deadline. Raises as `start` does."""
-    return start(command, env=env, cwd=cwd, pass_fds=pass_fds, output_bytes=output_bytes).wait(timeout_s)
-
-
-def detach(command: Sequence[str], *, cwd: Path, log: Path) -> int:
-    """Start `command` in a session of its own, to go on when we end; what it prints is appended to `log`. Returns its number.
-
-    Raises `ToolMissing` as `start` does, `OSError` when `log` cannot be written.
-    """
-    with log.open("ab") as output:
-        try:
-            popen = subprocess.Popen(
-                list(command), cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, close_fds=True, start_new_session=True
-            )
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-            raise ToolMissing(f"cannot start {command[0]}: {error.strerror}: {error.filename}") from error
-    threading.Thread(target=popen.wait, daemon=True).start()  # or it would stay in the process table after its end
-    return popen.pid
