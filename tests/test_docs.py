@@ -12,7 +12,7 @@ from kernelsearch import codec
 from kernelsearch.cli import COMMANDS, group
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(path for path in ROOT.glob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text()
 
 
@@ -54,7 +54,7 @@ def test_commands_and_options_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
-    assert [target for target in targets if not target.startswith("https://") and not (ROOT / target).exists()] == []
+    assert [target for target in targets if not target.startswith("https://") and not (page.parent / target).exists()] == []
 
 
 def test_the_task_file_of_the_readme_is_one():
