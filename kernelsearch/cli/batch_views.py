@@ -139,7 +139,8 @@ def heard(job: Job, event: Event) -> list[str]:
 def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] = ()) -> None:
     """The tables of a suite as it stands."""
     click.echo()
-    show_grid(scoreboard.tasks(board))
+    if board.cells:
+        show_grid(scoreboard.tasks(board).fitted(tables.width()))
     found = suite.scores(home.rows)
     if found:
         click.echo()
@@ -148,7 +149,9 @@ def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] 
             click.echo()
     for text in (*(scoreboard.notes(found, board) if found else ()), *map(not_run, home.header.problems)):
         click.echo(words.clean(text))
-    click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}")
+    click.echo(
+        f"{scoreboard.counts(board)}; {ended or 'not ended yet'}" if board.cells else "none of the tasks can be read: nothing was run"
+    )
     if ended and home.todo:
         click.echo(f"go on with: kernelsearch bench --resume {home.path}")
     for path in written:
