@@ -13,7 +13,7 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import chosen, lab, suite, yardstick
-from kernelsearch.cli import inputs, scoreboard, session
+from kernelsearch.cli import batch_views, inputs, scoreboard, session
 from kernelsearch.cli.batch_views import BatchView
 from kernelsearch.cli.gather import Gathered, again
 from kernelsearch.device import NAMES
@@ -120,7 +120,7 @@ def write(home: SuiteFolder, board: Board, ended: str) -> tuple[Path, ...]:
     rows = home.rows
     put(home.path / CSV, to_csv(rows))
     put(home.path / MARKDOWN, scoreboard.markdown(home.header, board, suite.scores(rows), ended))
-    page = (suite_html.write(home.path, rows),) if rows else ()
+    page = (suite_html.write(home.path, rows, batch_views.gaps(home)),) if rows else ()
     return home.path / CSV, home.path / MARKDOWN, *page
 
 

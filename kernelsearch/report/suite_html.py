@@ -56,14 +56,17 @@ def _none_yet(folder: Path) -> str:
     return f"{folder}: no search of it is done yet, so there is nothing to report; see `kernelsearch watch --once {folder}`"
 
 
-def write(folder: Path, rows: Sequence[Row]) -> Path:
-    """Write `report.html` for `rows` into the folder of their suite, replacing an older one at once; returns its path."""
+def write(folder: Path, rows: Sequence[Row], gaps: Sequence[str] = ()) -> Path:
+    """Write `report.html` for `rows` into the folder of their suite, replacing an older one at once; returns its path.
+
+    `gaps` says what there is no row of, in sentences for the head of the page.
+    """
     target = folder / NAME
-    put(target, page(suite_view.build(rows, folder)))
+    put(target, page(suite_view.build(rows, folder), gaps))
     return target
 
 
-def page(view: SuiteView) -> str:
+def page(view: SuiteView, gaps: Sequence[str] = ()) -> str:
     """The whole file."""
     style, script = assets("suite")
     rows = [entry.row for entry in view.entries]
@@ -72,6 +75,7 @@ def page(view: SuiteView) -> str:
             TEMPLATES,
             "suite.html.j2",
             suite=view,
+            gaps=gaps,
             heads=("", *suite_view.HEADS),
             table=table,
             policy=policy(style, script),

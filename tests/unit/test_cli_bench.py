@@ -174,6 +174,21 @@ def test_a_suite_where_a_run_belongs_is_told_from_what_is_neither(suite, capsys)
     assert "not a run folder" in capsys.readouterr().err
 
 
+def test_what_a_suite_is_without_is_said_wherever_it_is_shown(suite, capsys):
+    assert bench("--out", "s") == 1
+    lines = Path("s/suite.jsonl").read_text().splitlines(keepends=True)
+    Path("s/suite.jsonl").write_text("torn\n" + lines[1])
+    capsys.readouterr()
+    assert kernelsearch("report", "s") == 0
+    page = Path("s/report.html").read_text()
+    assert "1 of 2 searches, not done yet." in page and "torn.task.toml" in page
+    for verb in (("watch", "s", "--once"), ("compare", "s", "s")):
+        assert kernelsearch(*verb) == 0
+        said = capsys.readouterr()
+        assert "not what was written: 1 line of s/suite.jsonl" in said.out + said.err
+    assert "not what was written: 1 line of s/suite.jsonl" in page
+
+
 def test_a_suite_of_which_nothing_can_be_read_says_so(suite, capsys):
     assert bench("--only", "torn", "--out", "s") == 2
     assert "leave no task that can be read: mine/torn.task.toml: not valid TOML" in capsys.readouterr().err
