@@ -162,9 +162,7 @@ def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] 
             click.echo()
     for text in (*(scoreboard.notes(found, board) if found else ()), *unread(home)):
         click.echo(words.clean(text))
-    click.echo(
-        f"{scoreboard.counts(board)}; {ended or 'not ended yet'}" if board.cells else "none of the tasks can be read: nothing was run"
-    )
+    click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}" if board.cells else "nothing was run, for the reasons above")
     if ended and home.todo:
         click.echo(f"go on with: kernelsearch bench --resume {home.path}")
     for path in written:
