@@ -87,8 +87,14 @@ def task_files(ref: str) -> tuple[Path, ...] | None:
         return None
     files = sorted([*folder.glob(f"*/{TASK_FILE}"), *folder.glob(f"*/*/{TASK_FILE}"), *folder.glob("*.task.toml")])
     if not files:
-        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml")
+        raise UsageError(f"{folder}: no task in it; a task is a folder with a {TASK_FILE}, or a file *.task.toml{_remedy(folder)}")
     return tuple(files)
+
+
+def _remedy(folder: Path) -> str:
+    """How a folder of bare kernels becomes one of tasks."""
+    bare = min(folder.glob("*.cu"), default=None)
+    return "" if bare is None else f", which `kernelsearch init {bare}` drafts"
 
 
 def names() -> tuple[str, ...]:

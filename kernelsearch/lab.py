@@ -110,12 +110,12 @@ def _choose(device: str, hardware: str, calibrated: bool) -> tuple[str, int, Har
         return device, 0, unbounded(catalog.hardware(MODELLED_BY_DEFAULT))
     from kernelsearch.device.inventory import detect
 
+    name, ordinal = ("cuda", 0) if device == "auto" else split(device)
     found = detect()
     if not found:
         if device == "auto":
             return "emulated", 0, catalog.hardware(hardware or MODELLED_BY_DEFAULT)
         raise ToolMissing(f"device {device!r} needs an NVIDIA GPU with its driver, and none was found; use --device emulated")
-    name, ordinal = ("cuda", 0) if device == "auto" else split(device)
     if ordinal >= len(found):
         there = ", ".join(f"{gpu.ordinal} ({gpu.name})" for gpu in found)
         raise UsageError(f"there is no GPU {ordinal} for --device {device}; those that may be used: {there}")

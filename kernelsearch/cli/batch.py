@@ -13,7 +13,7 @@ from pathlib import Path
 
 import kernelsearch
 from kernelsearch import chosen, lab, suite, yardstick
-from kernelsearch.cli import inputs, scoreboard, session
+from kernelsearch.cli import batch_views, inputs, scoreboard, session
 from kernelsearch.cli.batch_views import BatchView
 from kernelsearch.cli.gather import Gathered, again
 from kernelsearch.device import NAMES
@@ -30,6 +30,7 @@ from kernelsearch.suite.export import NAME as CSV
 from kernelsearch.suite.export import to_csv
 from kernelsearch.suite.rows import Beside
 from kernelsearch.suite.runner import DONE
+from kernelsearch.workers import sites
 from kernelsearch.workers.places import Gpus, devices
 
 MARKDOWN = "suite.md"
@@ -54,22 +55,23 @@ def header(gathered: Gathered, wanted: Wanted) -> Header:
     found = (*gathered.problems, *doubled)
     names = [*gathered.unread, *(problem.name for problem in found if problem.name)]
     problems = plans.concerned(found, wanted.only, wanted.skip)
+    whys = "; ".join(problem.why for problem in problems)
     if not entries and not problems and gathered.unread:
         called = gathered.unread[::2]
         raise UsageError(f"--only and --skip leave no task; they are called {', '.join(called[:8])}{', …' if len(called) > 8 else ''}")
     if not entries and not any(problem.name for problem in problems):
-        raise UsageError(f"no task to run: {'; '.join(problem.why for problem in problems)}")
+        why = "; ".join(problem.why for problem in problems or found)
+        raise UsageError(f"no task to run: {why}" if problems else f"--only and --skip leave no task; what there is cannot be read: {why}")
     for setting in wanted.settings:
         chosen.check(setting.spec)
         if (name := setting.spec.device.partition(":")[0]) not in ("auto", *NAMES):
             raise UsageError(f"unknown device {name!r}; one of auto, {', '.join(NAMES)}")
-        if setting.spec.worker == LOCAL and name != "auto":
-            lab.hardware_for(setting.spec.device, setting.spec.hardware)
+        sites.check(setting.spec)
     return Header(
         version=kernelsearch.__version__,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(["kernelsearch", *sys.argv[1:]]),
-        tasks=plans.shard(plans.chosen(entries, wanted.only, wanted.skip, names), *wanted.shard) if entries else (),
+        tasks=plans.shard(plans.chosen(entries, wanted.only, wanted.skip, names, whys), *wanted.shard) if entries else (),
         problems=problems,
         seeds=wanted.seeds,
         settings=wanted.settings,
@@ -91,7 +93,7 @@ def places(gpus: str | None, jobs: int, worker: str | None) -> suite.Places:
         raise UsageError(
             f"--gpus gives each search a GPU of its own, and --worker {worker} says where candidates are judged: leave one out"
         )
-    return Gpus(devices(GPUS if gpus == "all" else f"{GPUS}:{gpus}"), at_once=jobs)
+    return Gpus(devices(GPUS if gpus == "all" else f"{GPUS}:{gpus}", said=f"--gpus {gpus}"), at_once=jobs)
 
 
 def conduct(home: SuiteFolder, view: BatchView, places: suite.Places | None = None, gathered: Gathered | None = None) -> int:
@@ -118,7 +120,7 @@ def write(home: SuiteFolder, board: Board, ended: str) -> tuple[Path, ...]:
     rows = home.rows
     put(home.path / CSV, to_csv(rows))
     put(home.path / MARKDOWN, scoreboard.markdown(home.header, board, suite.scores(rows), ended))
-    page = (suite_html.write(home.path, rows),) if rows else ()
+    page = (suite_html.write(home.path, rows, batch_views.gaps(home)),) if rows else ()
     return home.path / CSV, home.path / MARKDOWN, *page
 
 

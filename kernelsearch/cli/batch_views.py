@@ -20,6 +20,7 @@ from kernelsearch.report import words
 from kernelsearch.search import Event, Started, Warned
 from kernelsearch.suite import Job, Problem, SuiteFolder
 from kernelsearch.suite.board import Board
+from kernelsearch.suite.folder import ROWS
 
 
 class BatchView(AbstractContextManager["BatchView"], Protocol):
@@ -123,6 +124,18 @@ def opening(home: SuiteFolder, board: Board) -> str:
     return f"{text}; {scoreboard.counts(board)}" if home.rows else text
 
 
+def gaps(home: SuiteFolder) -> list[str]:
+    """What there is no row of, in sentences."""
+    left, every = len(home.todo), len(home.jobs)
+    return [*([f"Missing here, and counted nowhere: {left} of {every} searches, not done yet."] if left else []), *unread(home)]
+
+
+def unread(home: SuiteFolder) -> list[str]:
+    """Lines of the folder and tasks that cannot be read."""
+    damaged = f"left out as they are not what was written: {words.count(home.damaged, 'line')} of {home.path / ROWS}"
+    return [*([damaged] if home.damaged else []), *map(not_run, home.header.problems)]
+
+
 def heard(job: Job, event: Event) -> list[str]:
     """What is to be said of an event beside the tables."""
     match event:
@@ -139,16 +152,17 @@ def heard(job: Job, event: Event) -> list[str]:
 def show(home: SuiteFolder, board: Board, ended: str, written: tuple[Path, ...] = ()) -> None:
     """The tables of a suite as it stands."""
     click.echo()
-    show_grid(scoreboard.tasks(board))
+    if board.cells:
+        show_grid(scoreboard.tasks(board).fitted(tables.width()))
     found = suite.scores(home.rows)
     if found:
         click.echo()
         for grid in scoreboard.figures(found).turned(max(1, (tables.width() - 16) // 24)):
             show_grid(grid)
             click.echo()
-    for text in (*(scoreboard.notes(found, board) if found else ()), *map(not_run, home.header.problems)):
+    for text in (*(scoreboard.notes(found, board) if found else ()), *unread(home)):
         click.echo(words.clean(text))
-    click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}")
+    click.echo(f"{scoreboard.counts(board)}; {ended or 'not ended yet'}" if board.cells else "nothing was run, for the reasons above")
     if ended and home.todo:
         click.echo(f"go on with: kernelsearch bench --resume {home.path}")
     for path in written:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernelsearch.cli import scoreboard
+import click
+
+from kernelsearch.cli import batch_views, scoreboard
 from kernelsearch.errors import UsageError
 from kernelsearch.model import Row
 from kernelsearch.report import words
@@ -21,9 +23,12 @@ def rows(ref: str) -> tuple[Row, ...]:
         folder, _, setting = ref.rpartition(":")
         path = Path(folder)
     if is_suite(path):
-        found = SuiteFolder.open(path).rows
+        home = SuiteFolder.open(path)
+        found = home.rows
         if not found:
             raise UsageError(f"{path}: no search of it is done yet; see `kernelsearch watch --once {path}`")
+        if home.damaged:
+            click.echo(f"warning: {batch_views.unread(home)[0]}", err=True)
         if setting is None:
             return found
         chosen = tuple(row for row in found if row.setting == setting)

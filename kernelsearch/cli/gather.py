@@ -33,8 +33,10 @@ class Gathered:
         """`launchers`: a folder of CUDA sources; of problems of others only those are taken that one of them answers.
 
         What `only` and `skip` leave out by its name is not read, where that is known before: a problem of others may take minutes.
-        Raises `ToolMissing` where a format needs a library that is not there.
+        Raises `UsageError` where that folder is not there, and `ToolMissing` where a format needs a library that is not there.
         """
+        if launchers is not None and not launchers.is_dir():
+            raise UsageError(f"--launchers {launchers}: no such folder")
         self.entries: list[Entry] = []
         self.problems: list[Problem] = []
         self.unread: list[str] = []

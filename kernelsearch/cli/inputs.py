@@ -132,7 +132,8 @@ def proposable(task: Task, proposer: str) -> None:
     if proposer == "rules" and task.form is Form.TORCH:
         raise UsageError(
             f"the rules know CUDA sources alone, and the candidates of {task.name} are PyTorch modules: name a model with "
-            f"--llm PROVIDER:MODEL, or judge a module of your own with `kernelsearch evaluate`"
+            f"--llm PROVIDER:MODEL, write a CUDA launcher for it (`bench --launchers`, `optimize MINE.cu --task`), or judge a module "
+            f"of your own with `kernelsearch evaluate`"
         )
 
 

@@ -76,28 +76,30 @@ class LiveBatchView:
     def _screen(self) -> RenderableType:
         if self._board is None:
             return Text("")
-        return screen(self._board, time.monotonic() - self._since, self._console.height)
+        return screen(self._board, time.monotonic() - self._since, self._console.height, self._console.width)
 
 
-def screen(board: Board, seconds: float, height: int) -> RenderableType:
-    """The whole of what stays: it fits into `height` lines."""
+def screen(board: Board, seconds: float, height: int, width: int) -> RenderableType:
+    """The whole of what stays: it fits into `height` lines of `width` columns."""
     running = board.running()
-    parts: list[RenderableType] = [Rule(style="bright_black"), _progress(board, seconds), _devices(running)]
+    parts: list[RenderableType] = [Rule(style="bright_black"), _progress(board, seconds, width), _devices(running)]
     room = max(3, height - _BESIDE - len(running))
     shown, left = _shown(list(board.cells.values()), room)
-    parts += [Rule(style="bright_black"), _tasks(board, shown)]
+    parts += [Rule(style="bright_black"), _tasks(board, shown, width)]
     if left:
         parts.append(Text(f"and {left} more", "bright_black"))
     return Group(*parts)
 
 
-def _progress(board: Board, seconds: float) -> RenderableType:
+def _progress(board: Board, seconds: float, width: int) -> RenderableType:
     """Done and queued, money, and how long a model takes to answer."""
     over = sum(cell.row is not None for cell in board.cells.values())
     grid = Table.grid(padding=(0, 2))
     latency = "" if board.latency_s is None else f"a model answers in {words.duration(board.latency_s)}"
     texts = [scoreboard.counts(board), words.duration(seconds), words.money(board.usd), latency]
-    grid.add_row(ProgressBar(total=max(1, len(board.cells)), completed=over, width=24), *(Text(text) for text in texts if text))
+    texts = [text for text in texts if text]
+    room = width - sum(len(text) + 2 for text in texts)
+    grid.add_row(ProgressBar(total=max(1, len(board.cells)), completed=over, width=max(4, min(24, room))), *map(Text, texts))
     return grid
 
 
@@ -123,8 +125,8 @@ def _shown(cells: Sequence[Cell], room: int) -> tuple[list[Cell], int]:
     return [cell for cell in begun if cell.job.key in kept], len(begun) - len(kept)
 
 
-def _tasks(board: Board, shown: Sequence[Cell]) -> RenderableType:
-    grid = scoreboard.tasks(board, shown)
+def _tasks(board: Board, shown: Sequence[Cell], width: int) -> RenderableType:
+    grid = scoreboard.tasks(board, shown).fitted(width)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for place, head in enumerate(grid.heads):
         texts = (*head.split("\n"), *(line[place] for line in grid.rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kernelsearch.model import Arg, Budget, Node, Outcome, Task, Totals
+from kernelsearch.model import Arg, ArgKind, Budget, DType, Node, Outcome, Task, Totals
 from kernelsearch.model.run import GPUS, LOCAL, RAY, SPOOL
 from kernelsearch.propose.forecast import Forecast
 from kernelsearch.report import evidence, words
@@ -107,9 +107,18 @@ def described(task: Task) -> list[str]:
     outputs = ", ".join(map(_tensor, task.outputs))
     entry = f"{task.entry}({', '.join(arg.name for arg in task.args)})" if task.entry else ", ".join(arg.name for arg in task.args)
     reference = "the baseline itself" if task.reference is None else task.reference.function
-    lines = [f"{f'{task.name} ':<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}"]
-    lines.append(f"{'':<{NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {len(task.distributions)} kinds of input")
+    lines = [f"{f'{task.name} ':<{NAME}}{task.form.value} {entry} · reads {inputs or 'nothing'} · writes {outputs}{_numbers(task)}"]
+    kinds = words.count(len(task.distributions), "kind")
+    lines.append(f"{'':<{NAME}}reference: {reference} · {words.count(len(task.cases), 'case')} x {kinds} of input")
     return lines + [f"{'':<{NAME}}assumed {text}" for text in task.assumptions]
+
+
+def _numbers(task: Task) -> str:
+    """Types of numbers and sizes, where they are not what one would take them for."""
+    odd = [
+        f"{arg.name} {arg.dtype.value}" for arg in task.args if arg.kind in (ArgKind.SIZE, ArgKind.SCALAR) and arg.dtype is not DType.I32
+    ]
+    return f" · takes {', '.join(odd)}" if odd else ""
 
 
 def _tensor(arg: Arg) -> str:

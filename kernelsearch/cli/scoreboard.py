@@ -15,6 +15,10 @@ from kernelsearch.suite.scores import Figure, library_us
 
 _BASELINE = re.compile(r"the kernel to start from does not pass \((?P<verdict>[\w ]+)\), so there is nothing to improve yet: ")
 
+_SPARED = ("cost", "took", "tried", "SOL", "library")  # columns that a narrow screen is spared, in this order
+_REMARK = 24  # columns that the remark of a line should have
+_GAP = 2  # between columns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
@@ -23,6 +27,29 @@ class Grid:
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[int, ...] = ()
+
+    def fitted(self, width: int) -> Grid:
+        """Without what tells least, where it would be wider than a screen: so names and speed-ups stay whole."""
+        grid = self
+        for head in _SPARED:
+            if grid.wide() <= width:
+                break
+            grid = grid._without(head)
+        return grid
+
+    def wide(self) -> int:
+        """Columns of a screen that it takes; its last one, of remarks, can be broken into lines."""
+        texts = [[*head.split("\n"), *(line[place] for line in self.rows)] for place, head in enumerate(self.heads)]
+        natural = [max(map(len, column)) for column in texts]
+        return sum(natural[:-1]) + min(natural[-1], _REMARK) + _GAP * (len(natural) - 1)
+
+    def _without(self, head: str) -> Grid:
+        kept = [place for place, name in enumerate(self.heads) if name != head]
+        return Grid(
+            heads=tuple(self.heads[place] for place in kept),
+            rows=tuple(tuple(line[place] for place in kept) for line in self.rows),
+            right=tuple(new for new, place in enumerate(kept) if place in self.right),
+        )
 
     def turned(self, columns: int) -> tuple[Grid, ...]:
         """With a line for each head: tables of at most so many columns beside the heads', for what is wider than a screen."""

@@ -13,6 +13,7 @@ from kernelsearch.report.html import NAME, TEMPLATES, assets
 from kernelsearch.report.markup import policy, table, visible
 from kernelsearch.report.suite_view import SuiteView
 from kernelsearch.store.files import put
+from kernelsearch.store.rundir import SUITE
 from kernelsearch.templates import render
 
 ROWS = "suite.jsonl"  # in the folder of a suite, a row a line
@@ -20,7 +21,7 @@ ROWS = "suite.jsonl"  # in the folder of a suite, a row a line
 
 def is_suite(folder: Path) -> bool:
     """Whether `folder` is that of a suite, and not of one run."""
-    return (folder / ROWS).is_file()
+    return (folder / SUITE).is_file() or (folder / ROWS).is_file()
 
 
 def read(folder: Path) -> tuple[Row, ...]:
@@ -31,6 +32,8 @@ def read(folder: Path) -> tuple[Row, ...]:
     file = folder / ROWS
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError as error:
+        raise UsageError(_none_yet(folder)) from error
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}; give the folder that `kernelsearch bench --out` made") from error
     found: dict[tuple[str, str, int, str], Row] = {}
@@ -45,18 +48,25 @@ def read(folder: Path) -> tuple[Row, ...]:
             raise UsageError(f"{file}, line {number}: {error}; remove that line, or run its task again") from error
         found[row.key] = row
     if not found:
-        raise UsageError(f"{file} has no row yet, so there is nothing to report; wait for the first task to end")
+        raise UsageError(_none_yet(folder))
     return tuple(found.values())
 
 
-def write(folder: Path, rows: Sequence[Row]) -> Path:
-    """Write `report.html` for `rows` into the folder of their suite, replacing an older one at once; returns its path."""
+def _none_yet(folder: Path) -> str:
+    return f"{folder}: no search of it is done yet, so there is nothing to report; see `kernelsearch watch --once {folder}`"
+
+
+def write(folder: Path, rows: Sequence[Row], gaps: Sequence[str] = ()) -> Path:
+    """Write `report.html` for `rows` into the folder of their suite, replacing an older one at once; returns its path.
+
+    `gaps` says what there is no row of, in sentences for the head of the page.
+    """
     target = folder / NAME
-    put(target, page(suite_view.build(rows, folder)))
+    put(target, page(suite_view.build(rows, folder), gaps))
     return target
 
 
-def page(view: SuiteView) -> str:
+def page(view: SuiteView, gaps: Sequence[str] = ()) -> str:
     """The whole file."""
     style, script = assets("suite")
     rows = [entry.row for entry in view.entries]
@@ -65,6 +75,7 @@ def page(view: SuiteView) -> str:
             TEMPLATES,
             "suite.html.j2",
             suite=view,
+            gaps=gaps,
             heads=("", *suite_view.HEADS),
             table=table,
             policy=policy(style, script),

@@ -18,6 +18,8 @@ from kernelsearch.store.files import new_folder, put
 from kernelsearch.store.journal import Journal
 from kernelsearch.store.reports import FOLDER, Reports
 
+SUITE = "suite.json"  # in the folder of a suite, which holds the folders of its runs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
@@ -119,10 +121,19 @@ def _read_header(path: Path) -> Header:
     try:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{path} is not a run folder: it has no run.json") from error
+        raise UsageError(_no_run(path)) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not what was written; copy the run folder again, or start a new run") from error
     try:
         return codec.load_json(Header, text)
     except UsageError as error:
         raise UsageError(f"{file}: {error}; copy the run folder again, or start a new run") from error
+
+
+def _no_run(path: Path) -> str:
+    """Why `path` is no run; of a suite, where its runs are."""
+    if not (path / SUITE).is_file():
+        return f"{path} is not a run folder: it has no run.json"
+    runs = sorted(file.parent for file in path.glob("*/run.json"))
+    where = f"name one of its runs, such as {runs[0]}" if runs else "no search of it has begun"
+    return f"{path} is the folder of a suite and not of one run; {where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from kernelsearch.errors import UsageError
@@ -50,7 +51,9 @@ def open_strategy(name: str, *, seed: int, options: Mapping[str, float]) -> Stra
     try:
         return STRATEGIES[name](seed=seed, **options)
     except TypeError as error:
-        raise UsageError(f"strategy {name!r}: {error}") from error
+        unknown = re.search("unexpected keyword argument '(.*?)'", str(error))
+        why = f"it has no option {unknown[1]!r}; see kernelsearch/strategy/ for those that there are" if unknown else str(error)
+        raise UsageError(f"strategy {name!r}: {why}") from error
 
 
 __all__ = ["AUTO", "STRATEGIES", "SUMMARIES", "Strategy", "choose", "open_strategy"]

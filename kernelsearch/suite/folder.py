@@ -16,10 +16,10 @@ from kernelsearch.errors import UsageError
 from kernelsearch.model import Row
 from kernelsearch.store import pulse
 from kernelsearch.store.files import new_folder, put
-from kernelsearch.store.rundir import take_lock
+from kernelsearch.store.rundir import SUITE, take_lock
 from kernelsearch.suite.plan import Entry, Job, Key, Problem, Setting, jobs
 
-HEADER, ROWS = "suite.json", "suite.jsonl"
+HEADER, ROWS = SUITE, "suite.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

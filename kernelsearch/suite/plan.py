@@ -93,10 +93,12 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], others: Sequence[str] = ()) -> tuple[Entry, ...]:
+def chosen(
+    entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], others: Sequence[str] = (), why: str = ""
+) -> tuple[Entry, ...]:
     """Those whose name, or suite/name, fits one of `only`, where there are any, and none of `skip`. Raises `UsageError` if none is left.
 
-    A pattern that fits nothing is a mistake, unless it fits one of `others`: what is there and cannot be read.
+    A pattern that fits nothing is a mistake, unless it fits one of `others`: what is there and cannot be read, for the reason `why`.
     """
     for pattern in (*only, *skip):
         if not any(wanted((entry.name, entry.label), (pattern,), ()) for entry in entries) and not fnmatch.filter(others, pattern):
@@ -104,7 +106,7 @@ def chosen(entries: Sequence[Entry], only: Sequence[str], skip: Sequence[str], o
             raise UsageError(f"no task fits {pattern!r}; they are called {', '.join(known)}")
     kept = [e for e in entries if wanted((e.name, e.label), only, skip)]
     if not kept:
-        raise UsageError("--only and --skip leave no task")
+        raise UsageError(f"--only and --skip leave no task that can be read: {why}" if why else "--only and --skip leave no task")
     return tuple(kept)
 
 
@@ -126,7 +128,7 @@ def shard(entries: Sequence[Entry], number: int, of: int) -> tuple[Entry, ...]:
     """The tasks of shard `number`, from 1, of `of`. Every task is in one of them."""
     kept = tuple(entries[number - 1 :: of])
     if not kept:
-        raise UsageError(f"shard {number} of {of} has no task, as there are only {len(entries)}")
+        raise UsageError(f"shard {number} of {of} has no task, as there {'is' if len(entries) == 1 else 'are'} only {len(entries)}")
     return kept
 
 

@@ -45,26 +45,26 @@ class Gpus:
                 self._held[device] -= 1
 
 
-def devices(worker: str, device: str = "auto") -> tuple[str, ...]:
-    """What `gpus`, or `gpus:0,2`, names, as --device takes it; `device` says through which library: cuda or pycuda.
+def devices(worker: str, device: str = "auto", *, said: str = "") -> tuple[str, ...]:
+    """What `gpus`, or `gpus:0,2`, names, as --device takes it; `device` says through which library: cuda or pycuda; `said` is
+    the option as it was given, where that is not --worker.
 
     Raises `UsageError` for an index that is not there, and for GPUs of two kinds; `ToolMissing` where there is none.
     """
+    said = said or f"--worker {worker}"
     library = "cuda" if device == "auto" else device
     if library not in ON_GPU:
-        raise UsageError(f"--worker {worker} says which GPUs are used, so --device is auto, {' or '.join(ON_GPU)}; given: {device}")
+        raise UsageError(f"{said} says which GPUs are used, so --device is auto, {' or '.join(ON_GPU)}; given: {device}")
     found = {str(gpu.ordinal): gpu.name for gpu in detect()}
     if not found:
-        raise ToolMissing(f"--worker {worker} needs NVIDIA GPUs with their driver, and none was found; see `kernelsearch doctor`")
+        raise ToolMissing(f"{said} needs NVIDIA GPUs with their driver, and none was found; see `kernelsearch doctor`")
     there = ", ".join(f"{index} ({name})" for index, name in found.items())
     chosen = list(found) if worker == GPUS else worker.removeprefix(f"{GPUS}:").split(",")
     for index in chosen:
         if index not in found:
-            raise UsageError(f"--worker {worker}: there is no GPU {index or '(nothing)'}; those that may be used: {there}")
+            raise UsageError(f"{said}: there is no GPU {index or '(nothing)'}; those that may be used: {there}")
     if len(set(chosen)) < len(chosen):
-        raise UsageError(f"--worker {worker} names a GPU twice")
+        raise UsageError(f"{said} names a GPU twice")
     if len({found[index] for index in chosen}) > 1:
-        raise UsageError(
-            f"--worker {worker}: times of two kinds of GPU are not comparable; name those of one kind, such as gpus:0 ({there})"
-        )
+        raise UsageError(f"{said}: times of two kinds of GPU are not comparable; name those of one kind, such as gpus:0 ({there})")
     return tuple(f"{library}:{index}" for index in chosen)

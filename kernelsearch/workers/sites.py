@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kernelsearch import catalog
 from kernelsearch.errors import UsageError
-from kernelsearch.lab import open_lab
+from kernelsearch.lab import hardware_for, open_lab
 from kernelsearch.model import RunSpec
 from kernelsearch.model.run import GPUS, LOCAL, RAY, SPOOL
 from kernelsearch.workers.base import Site
@@ -40,6 +40,27 @@ def open_site(spec: RunSpec, say: Say, *, energy: bool = False) -> Site:
     raise UsageError(f"unknown worker {spec.worker!r}; {_KNOWN}")
 
 
+def check(spec: RunSpec) -> None:
+    """Raise what `open_site` would for what is unknown, does not fit or is not here, before anything is opened or made."""
+    kind, colon, rest = spec.worker.partition(":")
+    catalog.metric_set(spec.metrics)
+    if spec.worker == LOCAL:
+        if spec.device != "auto" or spec.hardware:
+            hardware_for(spec.device, spec.hardware)
+    elif kind == GPUS and bool(colon) == bool(rest):
+        from kernelsearch.workers.places import devices
+
+        devices(spec.worker, spec.device)
+    elif kind == RAY and bool(colon) == bool(rest):
+        from kernelsearch.workers.crew import on_ray
+
+        on_ray.check()
+    elif not (spec.worker.startswith(SPOOL) and rest):
+        raise UsageError(f"unknown worker {spec.worker!r}; {_KNOWN}")
+    else:
+        _check_spool(spec)
+
+
 def _crew(spec: RunSpec, say: Say, *, energy: bool) -> Site:
     """Several labs at once; each is kept busy by `spec.parallel` requests."""
     from kernelsearch.workers.crew.base import Crew
@@ -70,10 +91,14 @@ def _spool(spec: RunSpec, folder: Path, say: Say, *, energy: bool) -> Site:
     """A spool needs no device and no compiler here. Which device there is, and in which walls, is its workers' to say: a specification
     that names these too is refused.
     """
+    _check_spool(spec)
+    from kernelsearch.workers.spool.site import SpoolSite
+
+    return SpoolSite(folder, secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say, energy=energy)
+
+
+def _check_spool(spec: RunSpec) -> None:
     if spec.device != "auto" or spec.hardware or spec.unsafe:
         raise UsageError(
             f"with {SPOOL}DIR the device is that of the worker: give --device, --hardware and --unsafe to `kernelsearch worker`"
         )
-    from kernelsearch.workers.spool.site import SpoolSite
-
-    return SpoolSite(folder, secret=spec.secret, metrics=catalog.metric_set(spec.metrics), say=say, energy=energy)

@@ -4,10 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import foreign
 import pytest
 
-from kernelsearch import paths
-from kernelsearch.cli import group, run
+from kernelsearch import catalog, paths
+from kernelsearch.cli import group, inputs, progress, run
 
 LOOSE = "[tolerance]\nrtol = 1e-3\natol = 1e-3\n"
 
@@ -74,3 +75,19 @@ def test_what_is_not_a_command_is_a_task(capsys) -> None:
     assert "--source needs the name of a task" in capsys.readouterr().err
     assert kernelsearch("tasks", "check", "gellu") == 2
     assert "did you mean" in capsys.readouterr().err
+
+
+def test_a_problem_of_others_is_admitted_without_what_the_device_cannot_run(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("torch")
+    assert kernelsearch("tasks", "check", foreign.leetgpu(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "leetgpu/scaled_sum" in out and "2 not tried" in out and "1 of 1 task admitted" in out
+
+
+def test_what_a_launcher_takes_is_told_with_the_types_of_its_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (found,) = inputs.listed(str(foreign.leetgpu(tmp_path)))
+    (tmp_path / "a.cu").write_text("")
+    head, reference = progress.described(found.read(launcher=tmp_path / "a.cu"))[:2]
+    assert head.endswith(" · takes N u64, alpha f32") and reference.endswith("x 1 kind of input")
+    assert " takes " not in progress.described(catalog.task("core/row_softmax"))[0]

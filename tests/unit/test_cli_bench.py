@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from kernelsearch.cli.live_batch import screen
 from kernelsearch.cli.options import SearchOptions
 from kernelsearch.errors import BaselineFailed, UsageError
 from kernelsearch.store import pulse
+from kernelsearch.suite import SuiteFolder
 from kernelsearch.suite.board import Board
 
 TASK = """
@@ -128,13 +130,73 @@ def test_a_suite_is_gone_on_with_and_done_only_once(suite, capsys):
         (("mine", "--setting", "none.toml"), "none.toml: no such file"),
         (("mine", "--yardstick", "slow"), "one of eager, compile"),
         (("mine", "--device", "tpu"), "unknown device 'tpu'"),
+        (("mine", "--worker", "nosuch"), "unknown worker 'nosuch'"),
+        (("mine", "--worker", "spool:box", "--device", "host"), "the device is that of the worker"),
+        (("mine", "--hardware", "nosuch"), "nosuch"),
+        (("mine", "--metrics", "nosuch"), "no metric set is called 'nosuch'"),
+        (("mine", "--device", "emulated:3"), "may follow cuda and pycuda alone"),
+        (("mine", "--strategy-option", "q=1"), "strategy 'mcts': it has no option 'q'"),
+        (("mine", "--launchers", "nosuch"), "--launchers nosuch: no such folder"),
+        (("mine", "--skip", "soft", "--skip", "torn", "--shard", "9/9"), "there is only 1"),
+        (("bare",), "which `kernelsearch init bare/a.cu` drafts"),
+        (("torn", "--only", "zz"), "leave no task; what there is cannot be read: "),
         (("--resume", "mine"), "not the folder of a suite"),
     ],
 )
 def test_what_cannot_be_run_is_a_sentence_and_leaves_nothing(suite, capsys, args, said):
-    Path("empty").mkdir()
+    for name in ("empty", "bare", "torn"):
+        Path(name).mkdir()
+    Path("bare/a.cu").write_text(runs.SOURCE)
+    Path("torn/a.task.toml").write_text("name = [")
     assert kernelsearch("bench", *args) in (2, 3)
     assert said in capsys.readouterr().err and not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--worker", "gpus"), ("--gpus", "all"), ("--worker", "gpus:0,1"), ("--worker", "ray")])
+def test_what_the_machine_lacks_is_said_before_a_folder_is_made(suite, capsys, monkeypatch, option, value):
+    monkeypatch.setattr("kernelsearch.workers.places.detect", list)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", None)
+    assert kernelsearch("bench", "mine", option, value) == 3
+    assert f"{option} {value} needs " in capsys.readouterr().err and not Path("runs").exists()
+
+
+def test_a_suite_where_a_run_belongs_is_told_from_what_is_neither(suite, capsys):
+    bench("--skip", "torn", "--out", "s")
+    capsys.readouterr()
+    for verb in (("rescore", "s"), ("explain", "s"), ("export", "s", "--sft", "--out", "x")):
+        assert kernelsearch(*verb) == 2
+        assert "s is the folder of a suite and not of one run; name one of its runs, such as s/user-hard" in capsys.readouterr().err
+    Path("s/suite.jsonl").unlink()
+    assert kernelsearch("report", "s") == 2
+    assert "no search of it is done yet" in capsys.readouterr().err
+    assert kernelsearch("report", "mine") == 2
+    assert "not a run folder" in capsys.readouterr().err
+
+
+def test_what_a_suite_is_without_is_said_wherever_it_is_shown(suite, capsys):
+    assert bench("--out", "s") == 1
+    lines = Path("s/suite.jsonl").read_text().splitlines(keepends=True)
+    Path("s/suite.jsonl").write_text("torn\n" + lines[1])
+    capsys.readouterr()
+    assert kernelsearch("report", "s") == 0
+    page = Path("s/report.html").read_text()
+    assert "1 of 2 searches, not done yet." in page and "torn.task.toml" in page
+    for verb in (("watch", "s", "--once"), ("compare", "s", "s")):
+        assert kernelsearch(*verb) == 0
+        said = capsys.readouterr()
+        assert "not what was written: 1 line of s/suite.jsonl" in said.out + said.err
+    assert "not what was written: 1 line of s/suite.jsonl" in page
+
+
+def test_a_suite_of_which_nothing_can_be_read_says_so(suite, capsys):
+    assert bench("--only", "torn", "--out", "s") == 2
+    assert "leave no task that can be read: mine/torn.task.toml: not valid TOML" in capsys.readouterr().err
+    for name in ("soft", "hard"):
+        Path(f"mine/{name}.task.toml").unlink()
+    assert bench("--out", "s") == 1
+    out = capsys.readouterr().out
+    assert "nothing was run" in out and "baseline" not in out and "0 of 0" not in out
 
 
 def test_a_grid_must_vary_something(tmp_path):
@@ -227,7 +289,25 @@ def test_the_live_view_fits_the_screen_whatever_runs():
         cell.state = "running" if place < 8 else "done" if place < 40 else "waiting"
         cell.place = f"cuda:{place}"
     console = Console(width=100, height=30, file=io.StringIO())
-    console.print(screen(board, 61.0, 30))
+    console.print(screen(board, 61.0, 30, 100))
     text = console.file.getvalue()
     assert len(text.splitlines()) <= 30 and "32 of 60 searches done, 8 running, 20 waiting" in text
     assert "cuda:7" in text and "and " in text and " more" in text
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_narrow_screen_keeps_names_and_speed_ups_whole(suite, capsys, monkeypatch, width):
+    from rich.console import Console
+
+    from kernelsearch.cli import tables
+
+    monkeypatch.setattr(tables, "width", lambda: width)
+    bench("--skip", "torn", "--out", "s", "--seeds", "2", "--setting", "a-setting=", "--setting", "b=")
+    home = SuiteFolder.open(Path("s"))
+    board = Board.of(home.jobs, home.rows)
+    console = Console(width=width, height=30, file=io.StringIO())
+    console.print(screen(board, 61.0, 30, width))
+    for text in (console.file.getvalue(), capsys.readouterr().out):
+        assert len(re.findall(r"^user/hard +a-setting +[01] +412.3 +96.40 +4.28x", text, re.MULTILINE)) == 2
+        assert ("took" in text) == (width == 140)
+    assert "4 of 4 searches" not in console.file.getvalue() and "8 of 8 searches done" in console.file.getvalue()

@@ -130,7 +130,7 @@ def test_a_last_line_that_is_being_written_is_left_out_and_another_is_named(tmp_
     with pytest.raises(UsageError, match=r"suite.jsonl, line 1: .*; remove that line"):
         suite_html.read(tmp_path)
     file.write_text("")
-    with pytest.raises(UsageError, match="no row yet"):
+    with pytest.raises(UsageError, match="no search of it is done yet"):
         suite_html.read(tmp_path)
 
 

@@ -23,7 +23,12 @@ def command(folder: Path, graph: Path | None) -> None:
     if suite_html.is_suite(folder):
         if graph is not None:
             raise UsageError("a suite has no search tree; give the folder of one of its runs to --graph")
-        click.echo(suite_html.write(folder, suite_html.read(folder)))
+        from kernelsearch.cli import batch_views
+        from kernelsearch.suite import SuiteFolder, is_suite
+
+        home = SuiteFolder.open(folder) if is_suite(folder) else None  # else the rows alone are there
+        rows = (() if home is None else home.rows) or suite_html.read(folder)
+        click.echo(suite_html.write(folder, rows, () if home is None else batch_views.gaps(home)))
         return
     record = html.read(folder)
     if record.damaged:

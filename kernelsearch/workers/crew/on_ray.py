@@ -222,6 +222,11 @@ class RayCrew(Inbox):
         return first
 
 
+def check() -> None:
+    """Raise `ToolMissing` where Ray is not installed."""
+    _ray()
+
+
 def _first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
 
