@@ -85,7 +85,8 @@ class LiveView:
     def finish(self, result: Result, *, report: str, kept: str | None) -> None:
         self._live.stop()
         if self._progress is not None:
-            self._print("", *progress.tail(result, self._progress, report=report, kept=kept))
+            for line in ("", *progress.tail(result, self._progress, report=report, kept=kept)):
+                (self._print if line.startswith(("kept ", "report ")) else self._say)(line)
 
     def _say(self, *lines: str) -> None:
         """Prose: wrapped between words, behind the names at the left."""

@@ -176,7 +176,10 @@ def tail(result: Result, progress: Progress, *, report: str, kept: str | None) -
     added = f" and {result.totals.by_hand} by hand" if result.totals.by_hand else ""
     cost = f"{words.count(result.totals.candidates, 'candidate')}{added}, {words.duration(result.totals.seconds)}"
     usage = result.totals.usage
-    cost += f", {words.money(usage.usd)} for {words.tokens(usage)}" if usage.calls else ""
+    if usage.tokens or usage.usd:
+        cost += f", {words.money(usage.usd)} for {words.tokens(usage)}"
+    elif usage.calls:  # a mailbox, say: nought would read as if it had been counted
+        cost += f", {words.count(usage.calls, 'answer')} of a model whose tokens are not known"
     lines = _best(result, progress)
     if kept:
         lines.append(f"{'kept':<{NAME}}{kept}{_flags(result.best, result.baseline)}")

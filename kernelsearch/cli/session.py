@@ -24,7 +24,7 @@ from kernelsearch.model.run import GPUS, LOCAL
 from kernelsearch.report import html, words
 from kernelsearch.report.view import best_of
 from kernelsearch.search import Event, Result, Started, Warned, Watch
-from kernelsearch.store.files import put
+from kernelsearch.store.files import check_new, put
 from kernelsearch.workers.consent import Ask
 
 BEST = "best.cu"  # the winning kernel, in the run folder; best.py of a PyTorch problem
@@ -86,9 +86,11 @@ def _told(view: View) -> Watch:
     return watch
 
 
-def new_folder(name: str, out: Path | None) -> Path:
-    """Where a new run goes: `out`, or `runs/NAME-TIME` below the current folder."""
+def new_folder(name: str, out: Path | None, go_on: str = "kernelsearch resume") -> Path:
+    """Where a new run goes: `out`, or `runs/NAME-TIME` below the current folder. Raises `UsageError` if `out` is there: before the search,
+    since after an error in it what lies in the folder is taken for its record."""
     if out is not None:
+        check_new(out, go_on)
         return out
     base = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     tries = (base if i == 1 else base.with_name(f"{base.name}-{i}") for i in range(1, 1000))

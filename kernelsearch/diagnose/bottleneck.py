@@ -36,8 +36,8 @@ def _first(evidence: Evidence, rules: tuple[_Rule, ...]) -> Bottleneck | None:
 def _launch(e: Evidence) -> Bottleneck | None:
     if e.call_us is None or (overhead := e.launch_overhead_us) < e.limits.launch_share * e.call_us:
         return None
-    many = "launch" if e.launches == 1 else "launches"
-    text = f"{e.launches} {many} take about {overhead:.1f} of {e.call_us:.1f} µs beside their kernels; fuse kernels, or give each more work"
+    who, what = ("1 launch takes", "its kernel") if e.launches == 1 else (f"{e.launches} launches take", "their kernels")
+    text = f"{who} about {overhead:.1f} of {e.call_us:.1f} µs beside {what}; fuse kernels, or give each more work"
     return Bottleneck(resource=Resource.LAUNCH, evidence=text)
 
 

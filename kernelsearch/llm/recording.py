@@ -45,8 +45,13 @@ def read_exchanges(path: Path) -> tuple[Exchange, ...]:
     """The exchanges in `path`; blank lines count for nothing. Raises `UsageError` naming file and line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read recorded answers from {path}: {error}") from error
+    except FileNotFoundError as error:
+        why = "no model was asked in that run" if path.parent.is_dir() and path.name == ANSWERS else "no such file or folder"
+        raise UsageError(f"cannot read recorded answers from {path}: {why}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read recorded answers from {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} holds no recorded answers: it is not text in UTF-8") from error
     exchanges = []
     for number, line in enumerate(lines, start=1):
         if line.strip():

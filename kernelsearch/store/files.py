@@ -21,12 +21,17 @@ def put(path: Path, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def check_new(path: Path, go_on: str) -> None:
+    """Raises `UsageError` when there is something at `path` already, with the command to `go_on` with it."""
+    if path.exists():
+        raise UsageError(f"{path} is there already; go on with it by `{go_on} {path}`, or choose another folder with --out")
+
+
 def new_folder(path: Path, go_on: str) -> None:
-    """Make a folder of ours. Raises `UsageError` when there is something at `path` already, with the command to `go_on` with it."""
+    """Make a folder of ours. Raises `UsageError` when there is something at `path` already, as `check_new` does."""
+    check_new(path, go_on)
     try:
         path.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UsageError(f"{path} is there already; go on with it by `{go_on} {path}`, or choose another folder with --out") from error
     except OSError as error:
         raise UsageError(f"cannot create {path}: {error.strerror}; choose another folder with --out") from error
 

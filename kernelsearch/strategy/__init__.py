@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from inspect import signature
 
 from kernelsearch.errors import UsageError
 from kernelsearch.strategy.auto import choose
@@ -48,12 +49,11 @@ def open_strategy(name: str, *, seed: int, options: Mapping[str, float]) -> Stra
     """The strategy called `name`. Raises `UsageError` for an unknown name or option."""
     if name not in STRATEGIES:
         raise UsageError(f"unknown strategy {name!r}; one of {', '.join((*STRATEGIES, AUTO))}")
-    try:
-        return STRATEGIES[name](seed=seed, **options)
-    except TypeError as error:
-        unknown = re.search("unexpected keyword argument '(.*?)'", str(error))
-        why = f"it has no option {unknown[1]!r}; see kernelsearch/strategy/ for those that there are" if unknown else str(error)
-        raise UsageError(f"strategy {name!r}: {why}") from error
+    known = [option for option in signature(STRATEGIES[name]).parameters if option != "seed"]
+    for option in options:
+        if option not in known:
+            raise UsageError(f"strategy {name!r} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    return STRATEGIES[name](seed=seed, **options)
 
 
 __all__ = ["AUTO", "STRATEGIES", "SUMMARIES", "Strategy", "choose", "open_strategy"]

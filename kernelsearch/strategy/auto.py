@@ -18,7 +18,7 @@ def choose(budget: Budget, *, parallel: int, proposer: str) -> tuple[str, str]:
     candidates = _candidates(budget)
     told = "no limit of candidates" if candidates is None else f"about {candidates} candidates"
     if candidates is not None and candidates <= _FEW:
-        return "greedy", f"{told} are too few to learn from: each one edits the best so far"
+        return "greedy", f"{_FEW} candidates or fewer are too few to learn from: each one edits the best so far"
     if parallel >= _CROWD:
         return "evolve", f"{parallel} attempts at a time would crowd in one tree; populations on islands keep them apart"
     if candidates is None or candidates > _MANY:

@@ -31,9 +31,9 @@ _TEMPERATURE = 0.25  # of the prior: a kernel whose reward lies a quarter of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limits:
-    width: float = 24
-    depth: float = 32
-    patience: float = 12
+    width: float
+    depth: float
+    patience: float
 
 
 @dataclass(slots=True, eq=False)
@@ -64,12 +64,14 @@ class Mcts:
         beta: float = 0.9,
         refresh: float = 0.05,
         carry: float = 0.3,
-        **limits: float,
+        width: float = 24,
+        depth: float = 32,
+        patience: float = 12,
     ) -> None:
         self._kernels = Kernels(seed)
         self._contenders, self._carry, self._share = Contenders(share=refresh), Carry(), carry
         self._c, self._puct, self._k, self._alpha, self._beta = c, bool(puct), k, alpha, beta
-        self._limits = _Limits(**limits)
+        self._limits = _Limits(width=width, depth=depth, patience=patience)
         self._vertices: dict[int, _Vertex] = {}
         self._low, self._high = math.inf, -math.inf
 

@@ -245,6 +245,16 @@ def test_nothing_is_replaced_unless_forced(kernel, capsys):
     assert kept.read_text() != "mine"
 
 
+def test_a_run_that_is_there_is_refused_before_the_search_and_not_touched(kernel, capsys):
+    assert kernelsearch("optimize", kernel, "--out", "here") == 0
+    report = Path("here/report.html")
+    report.write_text("as it was")
+    assert kernelsearch("optimize", kernel, "--out", "here", "--force") == 2
+    said = capsys.readouterr().err
+    assert "go on with it by `kernelsearch resume here`" in said and "what was recorded is kept" not in said
+    assert report.read_text() == "as it was"
+
+
 def test_output_into_no_folder_is_refused_before_the_search(kernel):
     assert kernelsearch("optimize", kernel, "-o", "absent/out.cu") == 2
     assert not Path("runs").exists()

@@ -100,6 +100,12 @@ def test_a_task_that_is_there_is_not_replaced(capsys):
     assert "--into" in capsys.readouterr().err and Path("mine/task.toml").read_text() == "# mine\n"
 
 
+def test_a_run_folder_that_is_there_is_refused_before_the_model_is_asked(capsys):
+    Path("run").mkdir()
+    assert kernelsearch("synthesize", WORDS, "--llm", script("x"), "--yes", "--out", "run") == 2
+    assert "run is there already" in capsys.readouterr().err and not Path("weighted-sums-of-rows-f32").exists()
+
+
 def test_a_python_file_that_is_no_problem_is_told_so_before_a_folder_is_made(monkeypatch, capsys):
     monkeypatch.setattr(kernelbench, "load", lambda path, launcher=None: _raise(UsageError(f"{path}: no class Model")))
     Path("mine.py").write_text("def softmax(x): ...\n")

@@ -266,6 +266,10 @@ def test_low_occupancy_is_told_with_what_may_cause_it() -> None:
 def test_launches_that_take_most_of_the_time_come_before_everything() -> None:
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=25.0)) is Resource.LAUNCH
     assert found(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=400.0)) is Resource.DRAM_BANDWIDTH
+    several = bottleneck(evidence({DRAM: 90.0}, launches=10, launch_us=2.0, call_us=25.0)).evidence
+    one = bottleneck(evidence({DRAM: 90.0}, launches=1, launch_us=2.0, call_us=2.5)).evidence
+    assert several.startswith("10 launches take about 20.0 of 25.0 µs beside their kernels")
+    assert one.startswith("1 launch takes about 2.0 of 2.5 µs beside its kernel;")
 
 
 def test_what_a_call_takes_beside_its_kernels_is_the_launches() -> None:

@@ -118,3 +118,5 @@ def test_the_command_explains_the_best_and_speaks_json(tmp_path: Path, capsys: p
     assert [term["raw"] for term in found["terms"] if term["name"] == "energy"] == [None]
     assert found["reward"] == pytest.approx(sum(term["contribution"] for term in found["terms"]))
     assert run(group, "kernelsearch", ["explain", str(folder), "99"]) == 2
+    assert run(group, "kernelsearch", ["explain", f"{folder}:3"]) == 0
+    assert capsys.readouterr().out.startswith("#3 of softmax")

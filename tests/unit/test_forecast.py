@@ -73,6 +73,9 @@ def test_the_prompt_of_a_task_is_shown_with_its_price(capsys: pytest.CaptureFixt
     assert run(group, "kernelsearch", ["prompt", "row_softmax", "--llm", OPUS, "--hardware", "h100", "--directive", "swap the axes"]) == 0
     said = capsys.readouterr()
     assert "# Task `row_softmax`" in said.out and "It has not been run yet." in said.out
+    for model, price in (("openai:new", "no price known"), ("mailbox:letters", "no bill")):
+        assert run(group, "kernelsearch", ["prompt", "row_softmax", "--llm", model, "--hardware", "h100"]) == 0
+        assert capsys.readouterr().err.endswith(f"\n{model}: {price}\n")
     assert "along this idea: swap the axes." in said.out and "Mend what is wrong" not in said.out
     assert "tokens (estimated)" in said.err and f"{OPUS}: $0.2" in said.err and "2026-10-10" in said.err
 

@@ -83,6 +83,25 @@ def test_on_a_narrow_terminal_the_head_wraps_between_words():
     assert "modelled: nothing below was measured" in " ".join(prose.split())
 
 
+def test_on_a_narrow_terminal_the_end_wraps_between_words_and_paths_stay_whole():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None, highlight=False)
+    path = "/".join(["a-folder-of-a-long-name"] * 5)
+    with LiveView(console) as view:
+        view.watch(started())
+        done = list(events())
+        for event in done:
+            view.watch(event)
+    console.file.seek(0)
+    console.file.truncate()
+    uncounted = replace(done[-1].totals, usage=Usage(calls=3))
+    result = Result(folder=Path("r"), baseline=done[0].node, best=done[-1].best, totals=uncounted, ended="budget reached: 5 candidates")
+    view.finish(result, report=f"{path}/report.html", kept=f"{path}/best.cu")
+    lines = console.file.getvalue().splitlines()
+    assert f"report       {path}/report.html" in lines and any(f"{path}/best.cu" in line for line in lines)
+    assert max(len(line) for line in lines if path not in line) <= 60
+    assert "3 answers of a model whose tokens are not known" in " ".join(" ".join(lines).split())
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_a_kernel_with_nothing_left_to_try_has_no_row_and_is_counted_at_the_end(console, live: bool, capsys):
     with LiveView(console) if live else PlainView() as view:

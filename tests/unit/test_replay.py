@@ -130,3 +130,13 @@ def test_a_pool_is_recorded_in_one_file_and_replayed_from_the_folder_of_the_run(
     assert set(said) == {"one", "two"}
     again = open_model(f"replay:{folder}")
     assert [again.complete("", []).text for _ in said] == said
+
+
+def test_a_run_in_which_no_model_was_asked_has_no_answers_and_says_so(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"answers.jsonl: no model was asked in that run$"):
+        open_model(f"replay:{tmp_path}")
+    with pytest.raises(UsageError, match=r"absent: no such file or folder$"):
+        open_model(f"replay:{tmp_path / 'absent'}")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="it is not text in UTF-8"):
+        open_model(f"replay:{tmp_path / 'binary'}")

@@ -40,7 +40,8 @@ def test_all_requests_are_answered_and_the_worker_takes_its_leave(folder):
         found = answer(folder, name)
         assert found.evaluation.time_us == pytest.approx(time_of(work(number).candidate))
         assert found.evaluation.environment.facts["worker"] == found.worker and found.hardware == FakeStation.hardware
-        assert any(line.startswith(name[:12]) and "passed" in line for line in said)
+        told = next(line for line in said if line.startswith(name[:12]))
+        assert "passed" in told and ("modelled µs" in told) == (found.evaluation.environment.time_kind == "modelled")
     assert folder.paths("claims") == [] and folder.paths("workers") == []
     assert served(folder.path)[0].answered == 0
 

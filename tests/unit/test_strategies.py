@@ -1,6 +1,7 @@
 """What is particular to single strategies: what they hand along with a proposal, when they try again, and how `auto` chooses."""
 
 import re
+from inspect import signature
 
 import pytest
 from landscapes import Noisy, play, rebuilt
@@ -193,3 +194,13 @@ def test_options_of_a_strategy_come_from_the_command_line_and_stand_in_the_comma
 def test_an_option_that_is_no_name_and_number_is_refused(option):
     with pytest.raises(UsageError, match="--strategy-option"):
         search_options(strategy="mcts", strategy_option=(option,)).spec("t", "digest")
+
+
+def test_an_unknown_option_is_answered_with_those_that_there_are():
+    with pytest.raises(UsageError, match="'beam' has no option 'nosuch'; it has width, edits, keep"):
+        open_strategy("beam", seed=0, options={"nosuch": 1.0})
+    with pytest.raises(UsageError, match="'best-of-n' has no option 'patience'; it has none"):
+        open_strategy("best-of-n", seed=0, options={"patience": 1.0})
+    for name, kind in STRATEGIES.items():  # the others are told by name, so none may hide behind **
+        options = {option: 1.0 for option in signature(kind).parameters if option != "seed"}
+        assert open_strategy(name, seed=0, options=options)

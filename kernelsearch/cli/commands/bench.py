@@ -84,7 +84,7 @@ def _begin(suites: tuple[str, ...], options: SearchOptions, what: dict[str, Any]
     )
     gathered = Gathered(suites, options.llm, what["launchers"], only=what["only"], skip=what["skip"])
     header = batch.header(gathered, wanted)
-    with closing(SuiteFolder.create(session.new_folder("bench", out), header)) as home:
+    with closing(SuiteFolder.create(session.new_folder("bench", out, "kernelsearch bench --resume"), header)) as home:
         for problem in header.problems:
             view.refused(problem)
         return batch.conduct(home, view, places, gathered)

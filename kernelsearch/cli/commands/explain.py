@@ -14,13 +14,16 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(run: Path, node: int | None, reward: str | None, as_json: bool) -> None:
     """Show how attempt NODE of RUN was judged: its time against baseline and parent, its distance to the floor, the limit that was
-    diagnosed, each term of its reward, and what changed against its parent. Without NODE, of the best.
+    diagnosed, each term of its reward, and what changed against its parent. Without NODE, of the best. RUN:NODE is the same as RUN NODE.
     """
     from kernelsearch import catalog
     from kernelsearch.cli import explained
     from kernelsearch.report import html, rescore
     from kernelsearch.report.explain import explain
 
+    folder, _, number = str(run).rpartition(":")
+    if node is None and number.isdigit() and not run.exists():  # as `prompt` and `playbook --for` name an attempt
+        run, node = Path(folder), int(number)
     record = html.read(run)
     if record.damaged:
         click.echo(f"warning: {record.damaged}", err=True)

@@ -141,10 +141,13 @@ def _sizes(written: Prompt, found: Forecast | None) -> list[str]:
     if found is None:
         return [*lines, "name a model with --llm to see the price; the rules read no prompt"]
     for model in found.models:
-        price = words.money(model.usd) if model.known else "no price known"
+        if not model.known or not model.usd:  # as a run says it at its start
+            lines.append(f"{model.name}: {'no bill' if model.known else 'no price known'}")
+            continue
         dated = f", by prices of {model.date}" if model.date else ""
         lines.append(
-            f"{model.name}: {price} an attempt with an answer of {found.answer_tokens:,} tokens{dated}; nothing cached, no repairs"
+            f"{model.name}: {words.money(model.usd)} an attempt with an answer of {found.answer_tokens:,} tokens{dated};"
+            " nothing cached, no repairs"
         )
     return lines
 

@@ -53,6 +53,8 @@ def command(
     from kernelsearch.cli import consent, inputs, session, views
     from kernelsearch.synthesize import Limits
 
+    if out is not None:
+        session.new_folder("", out)  # refused here: later the model has been paid
     spec = SearchOptions(**chosen).spec("", "")
     limits = Limits(repairs=repairs, budget=spec.budget, seed=spec.seed)
     folder, problem = _targets(words, into)

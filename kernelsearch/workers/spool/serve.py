@@ -281,4 +281,7 @@ def _told(answer: Answer) -> str:
     evaluation = answer.evaluation
     if evaluation is None:
         return f"failed: {answer.failure}"
-    return evaluation.verdict.value if evaluation.time_us is None else f"{evaluation.verdict.value} {evaluation.time_us:.4g} µs"
+    if evaluation.time_us is None:
+        return evaluation.verdict.value
+    kind = "modelled " if evaluation.environment.time_kind == "modelled" else ""
+    return f"{evaluation.verdict.value} {evaluation.time_us:.4g} {kind}µs"
