@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from inspect import signature
+from inspect import Parameter, signature
 
 from kernelsearch.errors import UsageError
 from kernelsearch.strategy.auto import choose
@@ -49,11 +48,17 @@ def open_strategy(name: str, *, seed: int, options: Mapping[str, float]) -> Stra
     """The strategy called `name`. Raises `UsageError` for an unknown name or option."""
     if name not in STRATEGIES:
         raise UsageError(f"unknown strategy {name!r}; one of {', '.join((*STRATEGIES, AUTO))}")
-    known = [option for option in signature(STRATEGIES[name]).parameters if option != "seed"]
+    known = options_of(STRATEGIES[name])
     for option in options:
         if option not in known:
             raise UsageError(f"strategy {name!r} has no option {option!r}; it has {', '.join(known) or 'none'}")
     return STRATEGIES[name](seed=seed, **options)
+
+
+def options_of(make: Callable[..., Strategy]) -> list[str]:
+    """What a strategy can be told beside its seed; further options it lists in `LIMITS`."""
+    named = [name for name, parameter in signature(make).parameters.items() if parameter.kind is not Parameter.VAR_KEYWORD]
+    return [name for name in (*named, *getattr(make, "LIMITS", ())) if name != "seed"]
 
 
 __all__ = ["AUTO", "STRATEGIES", "SUMMARIES", "Strategy", "choose", "open_strategy"]

@@ -19,7 +19,7 @@ further, for an edit that costs time now may be what the next one needs. A kerne
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from kernelsearch.model import Node, Proposal
 from kernelsearch.strategy.carry import Carry
@@ -31,9 +31,9 @@ _TEMPERATURE = 0.25  # of the prior: a kernel whose reward lies a quarter of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limits:
-    width: float
-    depth: float
-    patience: float
+    width: float = 24
+    depth: float = 32
+    patience: float = 12
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +53,8 @@ class Mcts:
     """Options: `c` exploration, `puct` 1 for PUCT, `k` and `alpha` widening, `beta` share of the maximum in Q, `refresh` and `carry` shares
     of attempts; limits are `width` and `depth` of the tree, and `patience`: edits without any kernel after which a kernel is given up."""
 
+    LIMITS = tuple(limit.name for limit in fields(_Limits))  # further options
+
     def __init__(
         self,
         *,
@@ -64,14 +66,12 @@ class Mcts:
         beta: float = 0.9,
         refresh: float = 0.05,
         carry: float = 0.3,
-        width: float = 24,
-        depth: float = 32,
-        patience: float = 12,
+        **limits: float,
     ) -> None:
         self._kernels = Kernels(seed)
         self._contenders, self._carry, self._share = Contenders(share=refresh), Carry(), carry
         self._c, self._puct, self._k, self._alpha, self._beta = c, bool(puct), k, alpha, beta
-        self._limits = _Limits(width=width, depth=depth, patience=patience)
+        self._limits = _Limits(**limits)
         self._vertices: dict[int, _Vertex] = {}
         self._low, self._high = math.inf, -math.inf
 

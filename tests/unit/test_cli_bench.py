@@ -135,7 +135,7 @@ def test_a_suite_is_gone_on_with_and_done_only_once(suite, capsys):
         (("mine", "--hardware", "nosuch"), "nosuch"),
         (("mine", "--metrics", "nosuch"), "no metric set is called 'nosuch'"),
         (("mine", "--device", "emulated:3"), "may follow cuda and pycuda alone"),
-        (("mine", "--strategy-option", "q=1"), "strategy 'mcts': it has no option 'q'"),
+        (("mine", "--strategy-option", "q=1"), "strategy 'mcts' has no option 'q'"),
         (("mine", "--launchers", "nosuch"), "--launchers nosuch: no such folder"),
         (("mine", "--skip", "soft", "--skip", "torn", "--shard", "9/9"), "there is only 1"),
         (("bare",), "which `kernelsearch init bare/a.cu` drafts"),
