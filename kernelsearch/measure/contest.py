@@ -16,12 +16,8 @@ OUTRUN = "it had no second trial: a kernel that was tried again meanwhile is cer
 
 
 def outrun(ours: Measurement, theirs: Measurement) -> bool:
-    """Whether `ours` is certainly slower, by what both showed against the same baseline. Modelled times are certain."""
-    if ours.kind is not theirs.kind:
-        return False
-    if ours.interval is not None and theirs.interval is not None:
-        return ours.interval.high < theirs.interval.low
-    return ours.interval is theirs.interval and ours.time_us > theirs.time_us
+    """Whether `ours` is certainly slower; one that was timed in pairs is not held against one that was not."""
+    return (ours.interval is None) is (theirs.interval is None) and theirs.apart_from(ours)
 
 
 class Contest:

@@ -100,6 +100,15 @@ class Measurement:
                 return timing.median_us
         raise KeyError(case)
 
+    def apart_from(self, other: Measurement) -> bool:
+        """Whether this one is certainly faster, by what both showed against the same baseline: their intervals do not meet. Where there
+        are none, as of modelled times, the shorter time is. Never across kinds."""
+        if self.kind is not other.kind:
+            return False
+        if self.interval is not None and other.interval is not None:
+            return self.interval.low > other.interval.high
+        return self.time_us < other.time_us
+
     def speedup_over(self, baseline: Measurement) -> float:
         """How many times as fast: from pairs, where it was timed in pairs with the baseline, else from medians.
 

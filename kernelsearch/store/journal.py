@@ -206,7 +206,7 @@ def supersedes(node: Node, best: Node) -> bool:
     """Whether `node`, which passed, takes the place of `best`: its second trial showed that it is faster.
 
     That trial was against the best node of the time when the attempt began. Where another has become the best since, the two must be
-    apart by what both showed against the baseline: their intervals do not meet, or, of modelled times, it is the shorter.
+    apart by what both showed against the baseline.
     """
     ours, theirs = node.evaluation, best.evaluation
     if ours is None or theirs is None or ours.confirmation is None or not ours.confirmation.held:
@@ -216,8 +216,4 @@ def supersedes(node: Node, best: Node) -> bool:
     if ours.confirmation.against == theirs.candidate:
         return True
     mine, other = ours.measurement, theirs.measurement
-    if mine is None or other is None or mine.kind is not other.kind:
-        return False
-    if mine.interval is not None and other.interval is not None:
-        return mine.interval.low > other.interval.high
-    return mine.time_us < other.time_us
+    return mine is not None and other is not None and mine.apart_from(other)
